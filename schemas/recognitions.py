@@ -1,0 +1,119 @@
+"""What became of one post: topic `sake.recognitions`, key = post id."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from schemas.entities import GroundedEntity, Tool
+
+__all__ = [
+    "DegradedReason",
+    "ModelRef",
+    "Outcome",
+    "PictureFacts",
+    "Recognition",
+    "Round",
+    "RoundAction",
+    "Timings",
+]
+
+
+class RoundAction(StrEnum):
+    """What a model turn asked for."""
+
+    TEXT_SEARCH = Tool.TEXT.value
+    IMAGE_SEARCH = Tool.IMAGE.value
+    ANSWER = "answer"
+    MALFORMED = "malformed"
+
+
+class DegradedReason(StrEnum):
+    """Why a recognition is less than it could have been."""
+
+    NO_PICTURE = "no_picture"
+    """The post named a picture, but none could be used; `picture.missing` says why."""
+    SEARCH_UNAVAILABLE = "search_unavailable"
+    DEADLINE = "deadline"
+    MALFORMED_TURN = "malformed_turn"
+    PROMPT_TOO_LONG = "prompt_too_long"
+    """The text was cut to fit the model's context."""
+
+
+class PictureFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Facts of the post's picture, or why there is none (`missing`)."""
+
+    sha256: str | None = None
+    """Hex digest of the original bytes."""
+    width: int | None = None
+    """Pixels of the original, after EXIF orientation."""
+    height: int | None = None
+    missing: str | None = None
+    """Machine-readable reason, e.g. `http_404`, `blocked_address`, `not_an_image`, `too_large`."""
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One model turn and what it led to."""
+
+    action: RoundAction
+    queries: tuple[str, ...] = ()
+    results: int = 0
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    engine_ms: float = 0.0
+    search_ms: float = 0.0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """`complete` when `reasons` is empty, `degraded` otherwise."""
+
+    status: str
+    reasons: tuple[DegradedReason, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.status != ("degraded" if self.reasons else "complete"):
+            raise ValueError("status must be 'degraded' exactly when there are reasons")
+
+    @classmethod
+    def of(cls, reasons: tuple[DegradedReason, ...]) -> Outcome:
+        """The outcome that these reasons make."""
+        return cls(status="degraded" if reasons else "complete", reasons=reasons)
+
+
+class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which weights and which prompts answered."""
+
+    name: str
+    digest: str
+    """`sha256:…` of the checkpoint's manifest, or of the served name where there is no folder."""
+    prompts_digest: str
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True):
+    """Milliseconds of wall clock from admission to the finished record."""
+
+    picture_ms: float
+    engine_ms: float
+    search_ms: float
+    total_ms: float
+
+
+class Recognition(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was found in one post, and how."""
+
+    post_id: str
+    created_at: datetime | None
+    source: str
+    lang: str
+    recognised_at: datetime
+    picture: PictureFacts | None
+    """None when the post named no picture."""
+    entities: tuple[GroundedEntity, ...]
+    rounds: tuple[Round, ...]
+    repairs: dict[str, int]
+    """Named lenient repairs of the model's turns and how often each was needed."""
+    outcome: Outcome
+    model: ModelRef
+    timings: Timings
