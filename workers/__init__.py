@@ -1,0 +1,1 @@
+"""Kafka and people: the stream workers, the embedded broker, settings, telemetry, the command."""
