@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
 
 import msgspec
+
+from schemas.fields import Count, Instant, PostId
 
 __all__ = ["BoxPx", "EntityRecord", "Evidence", "GroundedEntity", "Knowledge", "Span", "Tool"]
 
 BoxPx = tuple[float, float, float, float]
 """[x1, y1, x2, y2] in pixels of the ORIGINAL picture; 0 ≤ x1 < x2 ≤ width, 0 ≤ y1 < y2 ≤ height."""
-
-Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Tool(StrEnum):
@@ -49,14 +47,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     url: str
     snippet: str
-    retrieved_at: datetime
+    retrieved_at: Instant
 
 
 class GroundedEntity(msgspec.Struct, frozen=True, kw_only=True):
     """One entity of one post, as it stands inside a recognition."""
 
     id: str
-    """Hash of (post id, span, type): equal for equal findings, whoever made them."""
+    """schemas.ids.entity_id of (post id, span, type): equal for equal findings, whoever made them."""
     span: Span
     type: str
     fine_type: str | None = None
@@ -70,11 +68,11 @@ class EntityRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     entity: GroundedEntity
     name: str
-    """Normalised name: NFKC, case-folded, white space collapsed, no leading # or @."""
-    post_id: str
-    created_at: datetime | None
+    """schemas.ids.normalised_name of the span: NFKC, case-folded, white space collapsed, no # or @."""
+    post_id: PostId
+    created_at: Instant | None
     """The post's own time; None when the post had none."""
-    recognised_at: datetime
+    recognised_at: Instant
     source: str
     lang: str
     model_digest: str

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
+
+from schemas.fields import Instant, PostId
 
 __all__ = ["MAX_TEXT_CHARS", "ImageSource", "Post"]
 
 # The longest post among the large networks is 65,535 code points; twice that
 # is surely not a post, and still small beside the broker's message limit.
 MAX_TEXT_CHARS = 131_072
+
+PostText = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS, pattern=r"^[^\x00]*$")]
+"""No U+0000: it ends strings in too many of the systems behind us."""
 
 
 class ImageSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,10 +39,10 @@ class ImageSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One social-media post. Unknown fields are ignored."""
 
-    id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
-    text: Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
+    id: PostId
+    text: PostText
     image: ImageSource | None = None
-    created_at: datetime | None = None
+    created_at: Instant | None = None
     source: str = ""
     """Where the post comes from, e.g. the network's name."""
     lang: str = ""

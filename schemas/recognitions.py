@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
-from schemas.entities import GroundedEntity, Tool
+from schemas.entities import EntityRecord, GroundedEntity, Tool
+from schemas.fields import Count, Instant, Millis, PositiveCount, PostId, Sha256
+from schemas.ids import normalised_name
 
 __all__ = [
     "DegradedReason",
@@ -18,6 +19,7 @@ __all__ = [
     "Round",
     "RoundAction",
     "Timings",
+    "entity_records",
 ]
 
 
@@ -45,11 +47,11 @@ class DegradedReason(StrEnum):
 class PictureFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Facts of the post's picture, or why there is none (`missing`)."""
 
-    sha256: str | None = None
+    sha256: Sha256 | None = None
     """Hex digest of the original bytes."""
-    width: int | None = None
+    width: PositiveCount | None = None
     """Pixels of the original, after EXIF orientation."""
-    height: int | None = None
+    height: PositiveCount | None = None
     missing: str | None = None
     """Machine-readable reason, e.g. `http_404`, `blocked_address`, `not_an_image`, `too_large`."""
 
@@ -59,11 +61,11 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     action: RoundAction
     queries: tuple[str, ...] = ()
-    results: int = 0
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-    engine_ms: float = 0.0
-    search_ms: float = 0.0
+    results: Count = 0
+    prompt_tokens: Count = 0
+    output_tokens: Count = 0
+    engine_ms: Millis = 0.0
+    search_ms: Millis = 0.0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,26 +96,43 @@ class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds of wall clock from admission to the finished record."""
 
-    picture_ms: float
-    engine_ms: float
-    search_ms: float
-    total_ms: float
+    picture_ms: Millis
+    engine_ms: Millis
+    search_ms: Millis
+    total_ms: Millis
 
 
 class Recognition(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that was found in one post, and how."""
 
-    post_id: str
-    created_at: datetime | None
+    post_id: PostId
+    created_at: Instant | None
     source: str
     lang: str
-    recognised_at: datetime
+    recognised_at: Instant
     picture: PictureFacts | None
     """None when the post named no picture."""
     entities: tuple[GroundedEntity, ...]
     rounds: tuple[Round, ...]
-    repairs: dict[str, int]
+    repairs: dict[str, Count]
     """Named lenient repairs of the model's turns and how often each was needed."""
     outcome: Outcome
     model: ModelRef
     timings: Timings
+
+
+def entity_records(recognition: Recognition) -> tuple[EntityRecord, ...]:
+    """The recognition's entities, one record each, as they go to `sake.entities`."""
+    return tuple(
+        EntityRecord(
+            entity=entity,
+            name=normalised_name(entity.span.exact),
+            post_id=recognition.post_id,
+            created_at=recognition.created_at,
+            recognised_at=recognition.recognised_at,
+            source=recognition.source,
+            lang=recognition.lang,
+            model_digest=recognition.model.digest,
+        )
+        for entity in recognition.entities
+    )

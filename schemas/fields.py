@@ -1,0 +1,28 @@
+"""Small field types that several records share, each with the constraint that JSON Schema shows too."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+__all__ = ["Count", "Instant", "Millis", "PositiveCount", "PostId", "Sha256"]
+
+MAX_POST_ID_CHARS = 512
+# 31 years: no duration of ours comes near, and infinity is refused.
+MAX_MILLIS = 1e12
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+PositiveCount = Annotated[int, msgspec.Meta(gt=0)]
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A point in time with its offset (RFC 3339). A time without one could mean 24 different hours."""
+
+Millis = Annotated[float, msgspec.Meta(ge=0, le=MAX_MILLIS)]
+
+PostId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_POST_ID_CHARS, pattern=r"^[^\x00-\x1f]+$")]
+"""Becomes a Kafka key, a log field and part of other ids: no control characters."""
+
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
