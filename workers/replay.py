@@ -1,0 +1,143 @@
+"""Puts posts onto a topic, at a rate or as fast as the broker takes them.
+
+Every post gets the headers of a CloudEvent and a `traceparent`: a trace that starts here goes on in
+the worker. Delivery is at least once and idempotent: the broker drops what the producer repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from opentelemetry import trace
+from opentelemetry.propagate import inject
+
+from schemas.codec import MAX_POST_BYTES
+from schemas.errors import NetworkError
+from schemas.headers import POST_EVENT, CloudEvent, Header, event_headers
+from workers.replay_sources import Line
+
+__all__ = ["ReplayFailed", "ReplayReport", "open_producer", "post_headers", "replay"]
+
+# Sends that wait for the broker's word: enough to fill its batches, and a bound on memory.
+MAX_UNACKNOWLEDGED = 500
+# The record's envelope and headers on top of the largest post.
+ENVELOPE_BYTES = 64 * 1024
+
+tracer = trace.get_tracer("sake")
+
+
+class ReplayFailed(NetworkError):
+    """The broker did not take a post."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """What was put onto the topic."""
+
+    posts: int
+    value_bytes: int
+    seconds: float
+
+    @property
+    def posts_per_s(self) -> float:
+        """Posts a second over the whole run."""
+        return self.posts / self.seconds if self.seconds > 0 else 0.0
+
+
+@asynccontextmanager
+async def open_producer(options: dict[str, Any]) -> AsyncIterator[AIOKafkaProducer]:
+    """An idempotent producer that takes the largest post. Raises ReplayFailed when no broker answers."""
+    producer = AIOKafkaProducer(
+        **options,
+        enable_idempotence=True,
+        linger_ms=5,
+        max_request_size=MAX_POST_BYTES + ENVELOPE_BYTES,
+    )
+    try:
+        await producer.start()
+    except KafkaError as error:
+        await producer.stop()
+        raise ReplayFailed(f"no broker answers at {options['bootstrap_servers']}: {error}") from error
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+def post_headers(key: str | None, source: str) -> list[Header]:
+    """A CloudEvent of its own for the post, and the trace that is running, if any."""
+    event = CloudEvent(id=key or "", source=source, type=POST_EVENT, time=datetime.now(UTC))
+    headers = list(event_headers(event)) if key else []
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    return [*headers, *((name, value.encode()) for name, value in carrier.items())]
+
+
+async def replay(
+    lines: Iterable[Line],
+    producer: AIOKafkaProducer,
+    *,
+    topic: str,
+    source: str,
+    rate_per_s: float | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> ReplayReport:
+    """Sends every line; `progress` hears how many the broker has acknowledged.
+
+    `rate_per_s` None = as fast as the broker takes them. Raises ReplayFailed.
+    """
+    started = time.monotonic()
+    pending: set[asyncio.Future[Any]] = set()
+    sent = acknowledged = size = 0
+    for line in lines:
+        if rate_per_s is not None:
+            await asyncio.sleep(max(0.0, started + sent / rate_per_s - time.monotonic()))
+        pending.add(await _send(producer, topic, line, source))
+        sent, size = sent + 1, size + len(line.value)
+        full = len(pending) >= MAX_UNACKNOWLEDGED
+        done = await _settle(pending, wait=full)
+        acknowledged += done
+        if done:
+            progress(acknowledged)
+    while pending:
+        acknowledged += await _settle(pending, wait=True)
+        progress(acknowledged)
+    return ReplayReport(sent, size, time.monotonic() - started)
+
+
+async def _send(producer: AIOKafkaProducer, topic: str, line: Line, source: str) -> asyncio.Future[Any]:
+    key = line.key.encode() if line.key is not None else None
+    with tracer.start_as_current_span(f"send {topic}", kind=trace.SpanKind.PRODUCER) as span:
+        if span.is_recording():
+            span.set_attribute("messaging.system", "kafka")
+            span.set_attribute("messaging.operation.name", "send")
+            span.set_attribute("messaging.destination.name", topic)
+            span.set_attribute("messaging.kafka.message.key", line.key or "")
+        try:
+            future: asyncio.Future[Any] = await producer.send(
+                topic, value=line.value, key=key, headers=post_headers(line.key, source)
+            )
+        except KafkaError as error:
+            raise ReplayFailed(f"{topic}: post {line.key or '(no id)'} was not taken: {error}") from error
+    return future
+
+
+async def _settle(pending: set[asyncio.Future[Any]], *, wait: bool) -> int:
+    """Takes what is acknowledged out of `pending`; how many. Raises what the broker said."""
+    if wait:
+        await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+    done = {future for future in pending if future.done()}
+    pending -= done
+    for future in done:
+        error = future.exception()
+        if error is not None:
+            raise ReplayFailed(f"the broker did not take a post: {error}") from error
+    return len(done)
