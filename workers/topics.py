@@ -1,0 +1,144 @@
+"""The topics: their names, how they are made, and whether they are as they must be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from schemas.codec import MAX_POST_BYTES
+from schemas.errors import NetworkError, OperatorError
+from workers.connection import KafkaConnection
+
+__all__ = [
+    "BrokerUnreachable",
+    "TopicNames",
+    "TopicShape",
+    "check_topics",
+    "create_topics",
+    "describe_topics",
+]
+
+# Headers, keys and batch framing on top of the largest value.
+MESSAGE_HEADROOM_BYTES = 64 * 1024
+
+
+class BrokerUnreachable(NetworkError):
+    """No broker answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicNames:
+    """All topic names, made from one prefix by `TopicNames.of`."""
+
+    posts: str
+    recognitions: str
+    entities: str
+    dead_letters: str
+    trends: str
+    mentions: str
+
+    @classmethod
+    def of(cls, prefix: str = "sake") -> TopicNames:
+        """`{prefix}.posts`, `{prefix}.recognitions`, `{prefix}.entities`, `{prefix}.dead-letters`, …"""
+        return cls(**{field.name: f"{prefix}.{field.name.replace('_', '-')}" for field in fields(cls)})
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every name."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    @property
+    def recogniser(self) -> tuple[str, ...]:
+        """Those that a recognising worker reads or writes."""
+        return (self.posts, self.recognitions, self.entities, self.dead_letters)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicShape:
+    """How topics are made that do not exist yet."""
+
+    partitions: int = 4
+    replication: int = 1
+    max_post_bytes: int = MAX_POST_BYTES
+    """`max.message.bytes` of the posts' and the dead letters' topic, headroom not counted."""
+
+
+async def create_topics(
+    connection: KafkaConnection, names: TopicNames, shape: TopicShape = TopicShape()
+) -> tuple[str, ...]:
+    """Makes the topics that are missing; those that exist are left as they are. Returns the new ones.
+
+    Raises BrokerUnreachable, and OperatorError when the cluster refuses a topic.
+    """
+    # A dead letter is its post and more headers, so it may be larger than the largest post.
+    limits = {
+        names.posts: shape.max_post_bytes + MESSAGE_HEADROOM_BYTES,
+        names.dead_letters: shape.max_post_bytes + 2 * MESSAGE_HEADROOM_BYTES,
+    }
+    new = [
+        NewTopic(
+            name,
+            num_partitions=shape.partitions,
+            replication_factor=shape.replication,
+            topic_configs={"max.message.bytes": str(limits[name])} if name in limits else {},
+        )
+        for name in names.all
+    ]
+    admin = await _admin(connection)
+    try:
+        answer = await admin.create_topics(new)
+    except KafkaError as error:
+        raise OperatorError(f"the topics cannot be made: {error}") from error
+    finally:
+        await admin.close()
+    made: list[str] = []
+    for name, code, *detail in answer.topic_errors:
+        problem = for_code(code)
+        if code == 0:
+            made.append(name)
+        elif problem is not TopicAlreadyExistsError:
+            raise OperatorError(f"topic {name} cannot be made: {detail[0] if detail else problem.__name__}")
+    return tuple(made)
+
+
+async def describe_topics(connection: KafkaConnection) -> dict[str, int]:
+    """Every topic of the cluster and its number of partitions. Raises BrokerUnreachable."""
+    admin = await _admin(connection)
+    try:
+        described = await admin.describe_topics()
+    except KafkaError as error:
+        raise BrokerUnreachable(
+            f"{connection.bootstrap_servers} does not describe its topics: {error}"
+        ) from error
+    finally:
+        await admin.close()
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+
+
+async def check_topics(connection: KafkaConnection, needed: tuple[str, ...]) -> dict[str, int]:
+    """The partitions of each topic that is needed.
+
+    Raises OperatorError, which names every one that is missing, and BrokerUnreachable.
+    """
+    there = await describe_topics(connection)
+    missing = [name for name in needed if not there.get(name)]
+    if missing:
+        raise OperatorError(
+            f"topics missing on {connection.bootstrap_servers}: {', '.join(missing)}; "
+            "make them with `sake topics create`"
+        )
+    return {name: there[name] for name in needed}
+
+
+async def _admin(connection: KafkaConnection) -> AIOKafkaAdminClient:
+    admin = AIOKafkaAdminClient(**connection.options())
+    try:
+        await admin.start()
+    except KafkaError as error:
+        await admin.close()
+        raise BrokerUnreachable(
+            f"no Kafka broker answers at {connection.bootstrap_servers}: {error}"
+        ) from error
+    return admin
