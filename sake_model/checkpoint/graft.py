@@ -196,7 +196,7 @@ def _language_weights(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tupl
     for name, fresh in new.items():
         if not name.startswith(prefix):
             continue
-        source = old.get("model." + name.removeprefix(prefix))
+        source: Any = old.get("model." + name.removeprefix(prefix))
         if name.endswith("embed_tokens.weight"):
             rows = source.mean(0).expand_as(fresh).clone()
             rows[: source.shape[0]] = source

@@ -1,14 +1,14 @@
 """What the rest of the system asks of a model server, and how it may fail.
 
-    EngineError (schemas.errors)
-    ├── EngineUnavailable   down, refusing or vanished mid-request: wait and retry
-    │   └── EngineLost      the connection broke while the request was running: this
-    │                       request may be what took the server down
-    ├── EngineOverloaded    queue full (HTTP 503, 429): retry soon
-    ├── EngineTimeout       the deadline passed before the answer came
-    └── EngineRejected      the server is well and refuses this request (HTTP 400): retrying
-        │                   the same cannot help
-        └── PromptTooLong   it is longer than the model's context
+EngineError (schemas.errors)
+├── EngineUnavailable   down, refusing or vanished mid-request: wait and retry
+│   └── EngineLost      the connection broke while the request was running: this
+│                       request may be what took the server down
+├── EngineOverloaded    queue full (HTTP 503, 429): retry soon
+├── EngineTimeout       the deadline passed before the answer came
+└── EngineRejected      the server is well and refuses this request (HTTP 400): retrying
+    │                   the same cannot help
+    └── PromptTooLong   it is longer than the model's context
 """
 
 from __future__ import annotations

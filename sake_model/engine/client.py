@@ -1,0 +1,348 @@
+"""The engine over HTTP: `vllm serve`, or any other OpenAI-compatible chat server with vision."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import msgspec
+from opentelemetry import metrics, propagate, trace
+
+from sake_model.engine.chat_format import (
+    chat_request,
+    error_of,
+    names_unknown_picture,
+    pictures_of,
+    read_completion,
+)
+from sake_model.engine.interface import (
+    Completion,
+    EngineLost,
+    EngineTimeout,
+    EngineUnavailable,
+    Message,
+    PromptTooLong,
+    Sampling,
+)
+from schemas.errors import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from sake_model.deadline import Deadline
+
+__all__ = ["EngineTarget", "ServerFacts", "VllmEngine"]
+
+HTTP_OK = 200
+HTTP_BAD_REQUEST = 400
+
+_tracer = trace.get_tracer("sake")
+_meter = metrics.get_meter("sake")
+# Names and units of the OpenTelemetry GenAI conventions; written out, since their Python
+# package marks them as moved to another repository.
+_duration = _meter.create_histogram("gen_ai.client.operation.duration", "s", "One model turn")
+_tokens = _meter.create_histogram("gen_ai.client.token.usage", "{token}", "Tokens of one model turn")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineTarget:
+    """Where the engine is and how it is spoken to."""
+
+    base_url: str
+    """`http://host:port/v1`; `/v1` is added when there is no path."""
+    model: str | None = None
+    """Served name; None = the first that the server lists."""
+    api_key: str | None = field(default=None, repr=False)
+    connect_timeout_s: float = 5.0
+    probe_timeout_s: float = 5.0
+    """How long the server may take to say that it is well."""
+    # vLLM's picture cache holds 4 GiB, some 600 pictures of half a megapixel. Remembering
+    # more costs a repeated request each; remembering fewer sends bytes in vain.
+    remembered_pictures: int = 512
+
+    def __post_init__(self) -> None:
+        """Raises OperatorError when the address is not an http(s) URL."""
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise OperatorError(f"{self.base_url!r} is no http(s) address: set SAKE_ENGINE_URL")
+
+    @property
+    def api_url(self) -> str:
+        """The address below which `/chat/completions` and `/models` lie."""
+        return self._with_path(urlsplit(self.base_url).path.rstrip("/") or "/v1")
+
+    @property
+    def root_url(self) -> str:
+        """The address below which vLLM's own `/health` and `/version` lie."""
+        return self._with_path(urlsplit(self.base_url).path.rstrip("/").removesuffix("/v1"))
+
+    def _with_path(self, path: str) -> str:
+        parts = urlsplit(self.base_url)
+        return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a server said about itself."""
+
+    model: str
+    """The name under which requests ask for it."""
+    vllm: bool
+    max_model_len: int | None
+    """Context in tokens, where the server tells."""
+
+
+class _Model(msgspec.Struct):
+    id: str
+    owned_by: str = ""
+    max_model_len: int | None = None
+
+
+class _Models(msgspec.Struct):
+    data: tuple[_Model, ...]
+
+
+class VllmEngine:
+    """Implements `Engine`. An async context manager; one for the whole process.
+
+    Before the first request, and before the first one after a failure, the server is asked
+    how it is: a request is only ever sent to a server that was well a moment ago, so that
+    EngineLost speaks of the request that it is raised for.
+    """
+
+    def __init__(self, target: EngineTarget) -> None:
+        self._target = target
+        self._session: aiohttp.ClientSession | None = None
+        self._facts: ServerFacts | None = None
+        self._probing: asyncio.Task[ServerFacts] | None = None
+        self._held: OrderedDict[str, None] = OrderedDict()
+
+    async def __aenter__(self) -> Self:
+        headers = {"Content-Type": "application/json"}
+        if self._target.api_key is not None:
+            headers["Authorization"] = f"Bearer {self._target.api_key}"
+        self._session = aiohttp.ClientSession(
+            headers=headers,
+            # Who calls bounds how many requests run; a second limit here would hide a queue.
+            # Idle connections are dropped before the server does it (uvicorn: 5 s), else a
+            # request could be written into a closing connection and look like a lost one.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=2.0),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._target.connect_timeout_s),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def facts(self) -> ServerFacts:
+        """What the server is; asked once and again after a failure.
+
+        Raises EngineUnavailable while it is not well, OperatorError when it refuses the key or
+        does not serve the model.
+        """
+        if self._facts is None:
+            if self._probing is None:
+                self._probing = asyncio.create_task(self._probe())
+                self._probing.add_done_callback(self._probed)
+            # Shielded: all who wait share one probe, and one of them giving up must not end it.
+            return await asyncio.shield(self._probing)
+        return self._facts
+
+    def _probed(self, probe: asyncio.Task[ServerFacts]) -> None:
+        self._probing = None
+        if not probe.cancelled() and probe.exception() is None:
+            self._facts = probe.result()
+
+    async def healthy(self) -> bool:
+        """True when the server answers and says that it is well, asked anew."""
+        try:
+            await self._probe()
+        except (EngineUnavailable, OperatorError):
+            return False
+        return True
+
+    async def generate(
+        self,
+        messages: tuple[Message, ...],
+        *,
+        stop: tuple[str, ...],
+        max_tokens: int,
+        deadline: Deadline,
+        sampling: Sampling = Sampling(),
+    ) -> Completion:
+        """The model's next turn; see `Engine`. Past the deadline the server drops the work, too."""
+        if deadline.passed:
+            raise EngineTimeout("no time was left for the request")
+        try:
+            async with asyncio.timeout(deadline.left_s):
+                facts = await self.facts()
+                async with _observed(facts, max_tokens, sampling) as seen:
+                    seen.completion = await self._turn(facts, messages, stop, max_tokens, sampling)
+                return seen.completion
+        except TimeoutError as error:
+            raise EngineTimeout("the deadline passed before the answer came") from error
+        except EngineUnavailable:
+            self._forget()
+            raise
+
+    async def _turn(
+        self,
+        facts: ServerFacts,
+        messages: tuple[Message, ...],
+        stop: tuple[str, ...],
+        max_tokens: int,
+        sampling: Sampling,
+    ) -> Completion:
+        uuids = {picture.uuid for picture in pictures_of(messages)}
+        held = uuids & self._held.keys() if facts.vllm else set()
+        while True:
+            request = chat_request(
+                messages,
+                model=facts.model,
+                stop=stop,
+                max_tokens=max_tokens,
+                sampling=sampling,
+                vllm=facts.vllm,
+                held=held,
+            )
+            status, body = await self._post(f"{self._target.api_url}/chat/completions", request)
+            if status == HTTP_OK:
+                self._remember(uuids)
+                return read_completion(body, stop)
+            error = error_of(status, body)
+            refused = status == HTTP_BAD_REQUEST and not isinstance(error, PromptTooLong)
+            if not held or not (refused or names_unknown_picture(body)):
+                raise error
+            # The server may have dropped a picture that went by name: once more, with bytes.
+            for uuid in held:
+                self._held.pop(uuid, None)
+            held = set()
+
+    def _remember(self, uuids: set[str]) -> None:
+        for uuid in uuids:
+            self._held[uuid] = None
+            self._held.move_to_end(uuid)
+        while len(self._held) > self._target.remembered_pictures:
+            self._held.popitem(last=False)
+
+    def _forget(self) -> None:
+        """After a failure nothing is known of the server that comes back."""
+        self._facts = None
+        self._held.clear()
+
+    async def _post(self, url: str, body: bytes) -> tuple[int, bytes]:
+        headers: dict[str, str] = {}
+        propagate.inject(headers)
+        try:
+            async with self._http.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                return response.status, await response.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise EngineUnavailable(f"no connection to {self._target.root_url}: {error}") from error
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise EngineLost(f"the connection broke while the request ran: {error!r}") from error
+
+    async def _probe(self) -> ServerFacts:
+        status, body = await self._get(f"{self._target.api_url}/models")
+        if status != HTTP_OK:
+            raise _as_unavailable(status, body)
+        try:
+            models = msgspec.json.decode(body, type=_Models).data
+        except msgspec.DecodeError as error:
+            raise EngineUnavailable(f"{self._target.api_url}/models is not a model list: {error}") from error
+        model = self._pick(models)
+        facts = ServerFacts(model.id, model.owned_by == "vllm", model.max_model_len)
+        if facts.vllm:
+            # Its model list is answered even while the engine behind it is dead.
+            status, body = await self._get(f"{self._target.root_url}/health")
+            if status != HTTP_OK:
+                raise EngineUnavailable(f"the engine is not well (HTTP {status})")
+        return facts
+
+    def _pick(self, models: tuple[_Model, ...]) -> _Model:
+        wanted = self._target.model
+        for model in models:
+            if wanted in (None, model.id):
+                return model
+        names = ", ".join(model.id for model in models) or "nothing"
+        raise OperatorError(f"{self._target.root_url} serves {names}, not {wanted}: set SAKE_MODEL")
+
+    async def _get(self, url: str) -> tuple[int, bytes]:
+        timeout = aiohttp.ClientTimeout(total=self._target.probe_timeout_s)
+        try:
+            async with self._http.get(url, timeout=timeout, allow_redirects=False) as response:
+                return response.status, await response.read()
+        except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
+            raise EngineUnavailable(f"no answer from {url}: {error!r}") from error
+
+    @property
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("VllmEngine is used outside of `async with`")
+        return self._session
+
+
+def _as_unavailable(status: int, body: bytes) -> EngineUnavailable | OperatorError:
+    error = error_of(status, body)
+    return error if isinstance(error, OperatorError) else EngineUnavailable(str(error))
+
+
+@dataclass(slots=True)
+class _Seen:
+    completion: Completion = None  # type: ignore[assignment]
+
+
+@contextlib.asynccontextmanager
+async def _observed(facts: ServerFacts, max_tokens: int, sampling: Sampling) -> AsyncIterator[_Seen]:
+    """Span `chat {model}` and the two GenAI client metrics around one turn."""
+    common: dict[str, Any] = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "vllm" if facts.vllm else "openai",
+        "gen_ai.request.model": facts.model,
+    }
+    seen, started_s = _Seen(), time.perf_counter()
+    ended = dict(common)
+    with _tracer.start_as_current_span(f"chat {facts.model}", kind=trace.SpanKind.CLIENT) as span:
+        try:
+            yield seen
+        except BaseException as error:
+            ended["error.type"] = type(error).__name__
+            span.set_attribute("error.type", ended["error.type"])
+            raise
+        else:
+            _count_tokens(seen.completion, common)
+        finally:
+            _duration.record(time.perf_counter() - started_s, ended)
+            if span.is_recording():
+                span.set_attributes(common)
+                span.set_attributes(_details(seen.completion, max_tokens, sampling))
+
+
+def _count_tokens(turn: Completion, common: dict[str, Any]) -> None:
+    _tokens.record(turn.prompt_tokens, {**common, "gen_ai.token.type": "input"})
+    _tokens.record(turn.output_tokens, {**common, "gen_ai.token.type": "output"})
+
+
+def _details(turn: Completion | None, max_tokens: int, sampling: Sampling) -> dict[str, Any]:
+    details: dict[str, Any] = {
+        "gen_ai.request.max_tokens": max_tokens,
+        "gen_ai.request.temperature": sampling.temperature,
+    }
+    if turn is not None:
+        details |= {
+            "gen_ai.usage.input_tokens": turn.prompt_tokens,
+            "gen_ai.usage.output_tokens": turn.output_tokens,
+            "gen_ai.usage.cache_read.input_tokens": turn.cached_tokens,
+            "gen_ai.response.finish_reasons": (turn.finish.value,),
+        }
+    return details
