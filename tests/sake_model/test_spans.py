@@ -122,8 +122,18 @@ tricky = st.text(
 )
 
 
-@given(text=st.one_of(st.text(), tricky), names=st.lists(st.one_of(st.text(max_size=8), tricky), max_size=6))
-def test_spans_are_true_disjoint_and_whole(text, names):
+@st.composite
+def posts_and_names(draw):
+    """A post, and names of which most are pieces of it: so that they compete for places."""
+    text = draw(st.one_of(st.text(), tricky, st.text(alphabet="ab ", max_size=12)))
+    offset = st.integers(0, len(text))
+    piece = st.tuples(offset, offset).map(lambda ends: text[min(ends) : max(ends)])
+    return text, draw(st.lists(st.one_of(piece, piece, piece.map(str.swapcase), tricky), max_size=6))
+
+
+@given(posts_and_names())
+def test_spans_are_true_disjoint_and_whole(post):
+    text, names = post
     found = place(text, names)
     assert len(found) == len(names)
     spans = sorted((p.span for p in found if isinstance(p, Placement)), key=lambda span: span.start)
