@@ -1,0 +1,180 @@
+"""The search pool: providers in order behind their limits, a cache and one flight per query."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import random
+import time
+import unicodedata
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from sake_model.deadline import Deadline
+from sake_model.search import telemetry
+from sake_model.search.cache import SearchCache
+from sake_model.search.flights import Flight, Flights
+from sake_model.search.gate import Gate
+from sake_model.search.interface import (
+    Provider,
+    SearchError,
+    SearchOutcome,
+    SearchRequest,
+    SearchResult,
+    SearchUnavailable,
+)
+from sake_model.search.limits import PoolLimits, ProviderLimits
+
+__all__ = ["Member", "SearchPool"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Member:
+    """A provider, what may be asked of it, and how its cached answers are told apart."""
+
+    provider: Provider
+    limits: ProviderLimits = ProviderLimits()
+    version: str = ""
+    """What its answers depend on besides the query (the digest of a local index): a new version
+    finds no cached answer of an old one."""
+
+
+class SearchPool:
+    """Asks its providers in order until one knows something.
+
+    A provider that misses or fails is followed by the next. A miss is an answer: if any provider
+    missed and none found, the outcome is that miss. `clock` must be the running loop's.
+    """
+
+    def __init__(
+        self,
+        members: tuple[Member, ...],
+        cache: SearchCache,
+        limits: PoolLimits = PoolLimits(),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
+    ) -> None:
+        names = [member.provider.name for member in members]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"a pool needs providers with names of their own, not {names}")
+        self._members = members
+        self._gates = [Gate(each.provider, each.limits, clock=clock, rng=rng) for each in members]
+        self._cache = cache
+        self._limits = limits
+        self._clock = clock
+        self._flights: Flights[SearchRequest, SearchOutcome] = Flights()
+
+    async def search(self, request: SearchRequest, deadline: Deadline) -> SearchOutcome:
+        """The answer to one request. Raises SearchUnavailable when no provider answered in time."""
+        started_s = self._clock()
+        error: str | None = None
+        try:
+            with telemetry.execute_tool(request) as span:
+                outcome = await self._search(self._normal(request), deadline)
+                telemetry.describe_outcome(span, request, outcome)
+        except SearchUnavailable as unavailable:
+            error = type(unavailable).__name__
+            raise
+        finally:
+            telemetry.count_tool(request.tool, self._clock() - started_s, error=error)
+        return _as_asked(outcome, request)
+
+    async def close(self) -> None:
+        """Ends what is under way, then frees the providers and the cache."""
+        await self._flights.close()
+        for member in self._members:
+            try:
+                await member.provider.close()
+            except Exception:
+                log.exception("search provider %s did not close", member.provider.name)
+        self._cache.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _normal(self, request: SearchRequest) -> SearchRequest:
+        """Equal up to white space and Unicode composition is the same request."""
+        query = " ".join(unicodedata.normalize("NFC", request.query).split())
+        return SearchRequest(request.tool, query[: self._limits.query_chars].rstrip())
+
+    async def _search(self, request: SearchRequest, deadline: Deadline) -> SearchOutcome:
+        able = [i for i, each in enumerate(self._members) if each.provider.supports(request.tool)]
+        if not able:
+            raise SearchUnavailable(f"no provider of the pool answers {request.tool}")
+        if not request.query:
+            return SearchOutcome((), self._members[able[0]].provider.name)
+        if (known := self._known(request, able)) is not None:
+            return known
+        if deadline.at_s <= self._clock():
+            raise SearchUnavailable("no time was left to search")
+        try:
+            return await self._flights.run(request, deadline, lambda flight: self._ask(request, able, flight))
+        except TimeoutError:
+            raise SearchUnavailable("no provider answered before the deadline") from None
+
+    def _known(self, request: SearchRequest, able: list[int]) -> SearchOutcome | None:
+        """What the cache says, if it says all: misses up to a hit, or misses only."""
+        for i in able:
+            results = self._cached(i, request)
+            if results is None:
+                return None
+            if results:
+                return SearchOutcome(results, self._members[i].provider.name, cached=True)
+        return SearchOutcome((), self._members[able[-1]].provider.name, cached=True)
+
+    async def _ask(
+        self, request: SearchRequest, able: list[int], flight: Flight[SearchOutcome]
+    ) -> SearchOutcome:
+        missed: str | None = None
+        troubles: list[str] = []
+        for i in able:
+            name = self._members[i].provider.name
+            results = self._cached(i, request)
+            if results is None:
+                patience_s = math.inf if i == able[-1] else self._members[i].limits.patience_s
+                try:
+                    results = await self._gates[i].ask(request, flight, patience_s=patience_s)
+                except SearchError as error:
+                    troubles.append(str(error))
+                    continue
+                results = results[: self._limits.results]
+                self._remember(i, request, results)
+            if results:
+                return SearchOutcome(results, name)
+            missed = name
+        if missed is None:
+            raise SearchUnavailable("; ".join(troubles))
+        return SearchOutcome((), missed)
+
+    def _key(self, index: int, request: SearchRequest) -> str:
+        member = self._members[index]
+        return f"{member.provider.name}\0{member.version}\0{request.tool.value}\0{request.query}"
+
+    def _cached(self, index: int, request: SearchRequest) -> tuple[SearchResult, ...] | None:
+        results = self._cache.get(self._key(index, request))
+        outcome = "unknown" if results is None else "hit" if results else "miss"
+        telemetry.count_cache(self._members[index].provider.name, outcome)
+        return results
+
+    def _remember(self, index: int, request: SearchRequest, results: tuple[SearchResult, ...]) -> None:
+        limits = self._members[index].limits
+        ttl_s = limits.hit_ttl_s if results else limits.miss_ttl_s
+        self._cache.put(self._key(index, request), results, ttl_s)
+
+
+def _as_asked(outcome: SearchOutcome, request: SearchRequest) -> SearchOutcome:
+    """Evidence names the query as the model wrote it, whoever's flight brought it."""
+    if all(each.query == request.query for each in outcome.results):
+        return outcome
+    results = tuple(dataclasses.replace(each, query=request.query) for each in outcome.results)
+    return dataclasses.replace(outcome, results=results)

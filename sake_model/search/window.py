@@ -1,0 +1,90 @@
+"""A rate limiter that no window ever exceeds.
+
+Token and leaky buckets (aiolimiter among them) let a full bucket out at once and refill while they
+do: up to twice the limit passes in one window. A provider that counts per window answers that with
+429. Here every call occupies one place, from the moment it is let through until `period_s` after
+the provider must have counted it; with `calls` places per rate, no window can hold more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sake_model.search.limits import Rate
+
+__all__ = ["Place", "SlidingWindow"]
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """One call's place in every window of its provider."""
+
+    counted_by_s: float
+    """The latest moment (limiter's clock) at which the provider has counted the call."""
+
+
+class SlidingWindow:
+    """Lets callers through, first come first served, within all rates of one provider."""
+
+    def __init__(
+        self,
+        rates: tuple[Rate, ...],
+        *,
+        transit_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rates = rates
+        self._transit_s = transit_s
+        self._clock = clock
+        self._taken: list[list[Place]] = [[] for _ in rates]
+        self._turn = asyncio.Lock()
+        self._answered = asyncio.Event()
+
+    def free_at_s(self) -> float:
+        """When the next place is free at the latest, if nobody waits: now or later (own clock)."""
+        now_s = self._clock()
+        return max([now_s, *(self._rate_free_at_s(i, now_s) for i in range(len(self._rates)))])
+
+    async def enter(self) -> Place:
+        """Waits for a place. The caller must send its call at once, without another await."""
+        async with self._turn:  # asyncio.Lock is fair: first come, first served
+            while (free_at_s := self.free_at_s()) > self._clock():
+                await self._wait(free_at_s - self._clock())
+            place = Place(self._clock() + self._transit_s)
+            for taken in self._taken:
+                taken.append(place)
+            return place
+
+    def answered(self, place: Place) -> None:
+        """The call was answered: it cannot arrive later than now."""
+        place.counted_by_s = min(place.counted_by_s, self._clock())
+        self._answered.set()
+
+    def give_back(self, place: Place) -> None:
+        """The call was not made after all."""
+        for taken in self._taken:
+            if place in taken:
+                taken.remove(place)
+        self._answered.set()
+
+    def _rate_free_at_s(self, index: int, now_s: float) -> float:
+        rate, taken = self._rates[index], self._taken[index]
+        if len(taken) < rate.calls:
+            return now_s
+        # Half-open windows: a call exactly one period after another shares no window with it.
+        taken[:] = [place for place in taken if place.counted_by_s + rate.period_s > now_s]
+        if len(taken) < rate.calls:
+            return now_s
+        return min(place.counted_by_s for place in taken) + rate.period_s
+
+    async def _wait(self, seconds: float) -> None:
+        """Until the time is over, or an answer may have freed a place earlier."""
+        self._answered.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._answered.wait()
+        except TimeoutError:
+            pass
