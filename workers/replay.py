@@ -22,6 +22,7 @@ from opentelemetry.propagate import inject
 from schemas.codec import MAX_POST_BYTES
 from schemas.errors import NetworkError
 from schemas.headers import POST_EVENT, CloudEvent, Header, event_headers
+from workers.connection import KafkaConnection
 from workers.replay_sources import Line
 
 __all__ = ["ReplayFailed", "ReplayReport", "open_producer", "post_headers", "replay"]
@@ -53,10 +54,10 @@ class ReplayReport:
 
 
 @asynccontextmanager
-async def open_producer(options: dict[str, Any]) -> AsyncIterator[AIOKafkaProducer]:
+async def open_producer(connection: KafkaConnection) -> AsyncIterator[AIOKafkaProducer]:
     """An idempotent producer that takes the largest post. Raises ReplayFailed when no broker answers."""
     producer = AIOKafkaProducer(
-        **options,
+        **connection.options(),
         enable_idempotence=True,
         linger_ms=5,
         max_request_size=MAX_POST_BYTES + ENVELOPE_BYTES,
@@ -65,7 +66,7 @@ async def open_producer(options: dict[str, Any]) -> AsyncIterator[AIOKafkaProduc
         await producer.start()
     except KafkaError as error:
         await producer.stop()
-        raise ReplayFailed(f"no broker answers at {options['bootstrap_servers']}: {error}") from error
+        raise ReplayFailed(f"no broker answers at {connection.bootstrap_servers}: {error}") from error
     try:
         yield producer
     finally:

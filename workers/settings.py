@@ -83,8 +83,8 @@ class KafkaSettings:
 class BrokerSettings:
     """The embedded broker."""
 
-    listen_port: Port = 19092
-    """TCP port on 127.0.0.1; 0 = any free one."""
+    listen_port: Port = 0
+    """TCP port on 127.0.0.1; 0 = the one of the last time, else any free one."""
 
 
 @dataclass(frozen=True, slots=True)
