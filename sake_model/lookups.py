@@ -1,0 +1,96 @@
+"""Carries out a dialogue's lookup: its requests at once, their pictures made ready for the model.
+
+The recogniser and training's rollouts use it, so that both see the same observations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from opentelemetry import trace
+
+from sake_model.deadline import Deadline
+from sake_model.dialogue import Observation
+from sake_model.pictures import ModelPicture
+from sake_model.search.interface import Search, SearchOutcome, SearchRequest, SearchUnavailable
+from schemas.entities import Tool
+from schemas.errors import PostError
+
+__all__ = ["PreparePicture", "look_up"]
+
+PreparePicture = Callable[[bytes], ModelPicture]
+"""Decodes and resizes a reference picture. Raises PostError where it cannot be used."""
+
+_tracer = trace.get_tracer("sake")
+
+
+async def look_up(
+    requests: tuple[SearchRequest, ...],
+    search: Search,
+    deadline: Deadline,
+    *,
+    prepare: PreparePicture,
+    pictures_per_query: int = 1,
+) -> tuple[Observation, ...]:
+    """One observation for each request, in their order. A search that fails is an observation too."""
+    if len(requests) == 1:
+        return (await _one(requests[0], search, deadline, prepare, pictures_per_query),)
+    tasks = [_one(request, search, deadline, prepare, pictures_per_query) for request in requests]
+    return tuple(await asyncio.gather(*tasks))
+
+
+async def _one(
+    request: SearchRequest,
+    search: Search,
+    deadline: Deadline,
+    prepare: PreparePicture,
+    pictures_per_query: int,
+) -> Observation:
+    span = _tracer.start_span(f"execute_tool {request.tool.value}")
+    recording = span.is_recording()
+    if recording:
+        span.set_attribute("gen_ai.operation.name", "execute_tool")
+        span.set_attribute("gen_ai.tool.name", request.tool.value)
+        span.set_attribute("sake.search.query", request.query)
+    try:
+        if recording:
+            with trace.use_span(span):
+                outcome = await search.search(request, deadline)
+        else:
+            outcome = await search.search(request, deadline)
+        if recording:
+            span.set_attribute("sake.search.provider", outcome.provider)
+            span.set_attribute("sake.search.cached", outcome.cached)
+            span.set_attribute("sake.search.results", len(outcome.results))
+        return await _observation(request, outcome, prepare, pictures_per_query)
+    except SearchUnavailable as error:
+        if recording:
+            span.set_attribute("error.type", type(error).__name__)
+        return Observation(request, available=False)
+    finally:
+        span.end()
+
+
+async def _observation(
+    request: SearchRequest, outcome: SearchOutcome, prepare: PreparePicture, pictures_per_query: int
+) -> Observation:
+    results = outcome.results
+    if request.tool is Tool.TEXT:
+        return Observation(request, results)
+    pictures: list[ModelPicture | None] = []
+    usable = 0
+    for result in results:
+        picture = None
+        if result.picture is not None and usable < pictures_per_query:
+            picture = await asyncio.to_thread(_prepared, result.picture, prepare)
+            usable += picture is not None
+        pictures.append(picture)
+    return Observation(request, results, tuple(pictures))
+
+
+def _prepared(data: bytes, prepare: PreparePicture) -> ModelPicture | None:
+    try:
+        return prepare(data)
+    except PostError:
+        return None

@@ -1,0 +1,34 @@
+"""Text from strangers loses the power to look like our tags or like a chat template's tokens.
+
+Posts and search results are put into prompts. A tokenizer reads `<|im_start|>` or `<s>` inside
+them as control tokens, and the model reads `</information>` as the end of what was found. So the
+angle brackets of everything that looks like a tag become `‹` and `›`: readable, harmless, and
+ONE code point for one, so that positions in the text stay what they were.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["neutralise", "neutralise_turn"]
+
+# `<`, a few marks, a letter, up to 64 more characters, `>`. Longer than any special token of the
+# model families served (the longest of SmolLM2's and Qwen's has 21); "<3" and "a < b" do not match.
+_TAG_LIKE = re.compile(r"<(\s{0,4}[/!|｜\s]{0,4}[A-Za-z_][^<>]{0,64})>")
+
+# In a model's own turn our tags are meant; only template tokens are not.
+_TEMPLATE_TOKEN = re.compile(r"<([|｜][^<>]{1,64}[|｜])>")
+
+
+def neutralise(text: str) -> tuple[str, int]:
+    """The text with every tag-like piece made harmless, and how many there were; same length."""
+    if "<" not in text:
+        return text, 0
+    return _TAG_LIKE.subn(r"‹\1›", text)
+
+
+def neutralise_turn(text: str) -> tuple[str, int]:
+    """A model's own turn without template tokens (our tags stay), and how many there were."""
+    if "<|" not in text and "<｜" not in text:
+        return text, 0
+    return _TEMPLATE_TOKEN.subn(r"‹\1›", text)
