@@ -141,6 +141,8 @@ class VllmEngine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace_: TracebackType | None
     ) -> None:
+        if self._probing is not None:
+            self._probing.cancel()
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -60,6 +60,8 @@ class ChatServer:
     asked: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     probes: int = 0
+    busy: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by the first request."""
     aborted: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
 
@@ -78,6 +80,7 @@ class ChatServer:
         body = await request.json()
         self.asked.append(body)
         self.headers.append(dict(request.headers))
+        self.busy.set()
         try:
             if self.replies:
                 return await self.replies.pop(0)(request, body)
