@@ -6,11 +6,11 @@ from enum import StrEnum
 
 import msgspec
 
-from schemas.fields import Count, Instant, PostId
+from schemas.fields import Coordinate, Count, Instant, PostId
 
 __all__ = ["BoxPx", "EntityRecord", "Evidence", "GroundedEntity", "Knowledge", "Span", "Tool"]
 
-BoxPx = tuple[float, float, float, float]
+BoxPx = tuple[Coordinate, Coordinate, Coordinate, Coordinate]
 """[x1, y1, x2, y2] in pixels of the ORIGINAL picture; 0 ≤ x1 < x2 ≤ width, 0 ≤ y1 < y2 ≤ height."""
 
 

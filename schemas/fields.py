@@ -7,11 +7,16 @@ from typing import Annotated
 
 import msgspec
 
-__all__ = ["Count", "Instant", "Millis", "PositiveCount", "PostId", "Sha256"]
+__all__ = ["Coordinate", "Count", "Instant", "Millis", "PositiveCount", "PostId", "Sha256"]
 
 MAX_POST_ID_CHARS = 512
 # 31 years: no duration of ours comes near, and infinity is refused.
 MAX_MILLIS = 1e12
+
+# Twice the longest side that PNG can have (2^31 - 1): infinity is refused, no picture is.
+MAX_COORDINATE_PX = 2.0**32
+
+Coordinate = Annotated[float, msgspec.Meta(ge=0, le=MAX_COORDINATE_PX)]
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 

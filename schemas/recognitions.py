@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -71,7 +72,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """`complete` when `reasons` is empty, `degraded` otherwise."""
 
-    status: str
+    status: Literal["complete", "degraded"]
     reasons: tuple[DegradedReason, ...] = ()
 
     def __post_init__(self) -> None:
