@@ -129,15 +129,15 @@ def other_environment(module: str, arguments: Sequence[str]) -> str:
     """Says which environment has a missing module, and how to call the command there."""
     root = module.split(".", maxsplit=1)[0]
     if root in MODEL_ONLY:
-        name, folder, target = "model", Path(".venv-model"), "make setup-model"
+        name, folder = "model", Path(".venv-model")
     elif root in STREAM_ONLY:
-        name, folder, target = "stream", Path(".venv"), "make setup-stream"
+        name, folder = "stream", Path(".venv")
     else:
         return f"the Python package {root} is missing; `make setup` installs what this project needs"
     command = f"{folder}/bin/sake {' '.join(arguments)}"
     there = (
         f"run `{command}`"
         if (folder / "bin/sake").exists()
-        else f"`{target}` builds it, then run `{command}`"
+        else f"`make setup` builds it, then run `{command}`"
     )
     return f"this command needs {root}, which only the {name} environment has: {there}"

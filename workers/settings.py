@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 
 from schemas.errors import OperatorError
+from workers.recognise.window import WindowLimits
 from workers.settings_fields import ENV_PREFIX, Leaf, leaves_of
 
 __all__ = [
@@ -92,7 +93,7 @@ class TopicSettings:
     """Names and shapes of the topics."""
 
     prefix: str = "sake"
-    """What every topic's name starts with: `{prefix}.posts`, `{prefix}.recognitions`, …"""
+    """What every topic's name starts with, as in `{prefix}.posts` and `{prefix}.recognitions`."""
     partitions: Positive = 4
     """Partitions of a topic that `sake topics create` makes."""
     replication: Positive = 1
@@ -175,6 +176,7 @@ class Settings(BaseSettings):
     topics: TopicSettings = TopicSettings()
     engine: EngineSettings = EngineSettings()
     worker: WorkerSettings = WorkerSettings()
+    window: WindowLimits = WindowLimits()
     health: HealthSettings = HealthSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
@@ -249,7 +251,8 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        problems += [_problem(detail, leaves) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        problems += [_problem(each, leaves) for each in details if each["type"] != "extra_forbidden"]
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
@@ -294,8 +297,8 @@ def _problem(detail: Any, leaves: tuple[Leaf, ...]) -> str:
     """One line for one of pydantic's errors: the variable or key, the value, what it should be."""
     path = tuple(str(part) for part in detail["loc"])
     leaf = next((leaf for leaf in leaves if leaf.path == path[: len(leaf.path)]), None)
-    if leaf is None:  # a group's own check, or a key that unknown_keys has told already
-        return f"{'.'.join(path)}: {detail['msg']}"
+    if leaf is None:  # a group's own check of fields that must fit together
+        return f"{ENV_PREFIX}{path[0].upper()}_*: {detail['msg'].removeprefix('Value error, ')}"
     in_environment = bool(os.environ.get(leaf.variable))
     where = leaf.variable if in_environment else f"{config_path()}: {leaf.key}"
     given = "" if leaf.is_secret else f"={detail['input']}"
