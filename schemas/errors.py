@@ -30,8 +30,8 @@ class SakeError(Exception):
     """Base of every exception that this project raises on purpose."""
 
     fault: ClassVar[Fault]
-    reason: ClassVar[str] = "unspecified"
-    """Machine-readable, for metrics and dead-letter headers; a class may narrow it."""
+    reason: str = "unspecified"
+    """Machine-readable, for metrics and dead-letter headers; a class or an instance may narrow it."""
 
 
 class PostError(SakeError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import ClassVar
 
 from schemas.entities import BoxPx, GroundedEntity
 from schemas.errors import PostError
@@ -22,7 +21,7 @@ __all__ = ["BrokenInvariant", "check_recognition"]
 class BrokenInvariant(PostError):
     """A record says something that cannot be."""
 
-    reason: ClassVar[str] = "broken_invariant"
+    reason: str = "broken_invariant"
 
 
 def check_recognition(recognition: Recognition, post: Post) -> None:
