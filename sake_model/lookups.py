@@ -6,21 +6,20 @@ The recogniser and training's rollouts use it, so that both see the same observa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from opentelemetry import trace
 
 from sake_model.deadline import Deadline
 from sake_model.dialogue import Observation
-from sake_model.pictures import ModelPicture
+from sake_model.grounding import ResizeLimits
+from sake_model.pictures import ModelPicture, PictureError, prepare
 from sake_model.search.interface import Search, SearchOutcome, SearchRequest, SearchUnavailable
 from schemas.entities import Tool
-from schemas.errors import PostError
 
-__all__ = ["PreparePicture", "look_up"]
+__all__ = ["REFERENCE_SIZE", "look_up"]
 
-PreparePicture = Callable[[bytes], ModelPicture]
-"""Decodes and resizes a reference picture. Raises PostError where it cannot be used."""
+REFERENCE_SIZE = ResizeLimits(min_pixels=112 * 112, max_pixels=336 * 336)
+"""A mark or a face is known by a few patches: 16 to 144 visual tokens at 28 px each."""
 
 _tracer = trace.get_tracer("sake")
 
@@ -30,13 +29,13 @@ async def look_up(
     search: Search,
     deadline: Deadline,
     *,
-    prepare: PreparePicture,
+    reference_size: ResizeLimits = REFERENCE_SIZE,
     pictures_per_query: int = 1,
 ) -> tuple[Observation, ...]:
     """One observation for each request, in their order. A search that fails is an observation too."""
     if len(requests) == 1:
-        return (await _one(requests[0], search, deadline, prepare, pictures_per_query),)
-    tasks = [_one(request, search, deadline, prepare, pictures_per_query) for request in requests]
+        return (await _one(requests[0], search, deadline, reference_size, pictures_per_query),)
+    tasks = [_one(request, search, deadline, reference_size, pictures_per_query) for request in requests]
     return tuple(await asyncio.gather(*tasks))
 
 
@@ -44,7 +43,7 @@ async def _one(
     request: SearchRequest,
     search: Search,
     deadline: Deadline,
-    prepare: PreparePicture,
+    reference_size: ResizeLimits,
     pictures_per_query: int,
 ) -> Observation:
     span = _tracer.start_span(f"execute_tool {request.tool.value}")
@@ -63,7 +62,7 @@ async def _one(
             span.set_attribute("sake.search.provider", outcome.provider)
             span.set_attribute("sake.search.cached", outcome.cached)
             span.set_attribute("sake.search.results", len(outcome.results))
-        return await _observation(request, outcome, prepare, pictures_per_query)
+        return await _observation(request, outcome, reference_size, pictures_per_query)
     except SearchUnavailable as error:
         if recording:
             span.set_attribute("error.type", type(error).__name__)
@@ -73,7 +72,7 @@ async def _one(
 
 
 async def _observation(
-    request: SearchRequest, outcome: SearchOutcome, prepare: PreparePicture, pictures_per_query: int
+    request: SearchRequest, outcome: SearchOutcome, reference_size: ResizeLimits, pictures_per_query: int
 ) -> Observation:
     results = outcome.results
     if request.tool is Tool.TEXT:
@@ -83,14 +82,14 @@ async def _observation(
     for result in results:
         picture = None
         if result.picture is not None and usable < pictures_per_query:
-            picture = await asyncio.to_thread(_prepared, result.picture, prepare)
+            picture = await asyncio.to_thread(_prepared, result.picture, reference_size)
             usable += picture is not None
         pictures.append(picture)
     return Observation(request, results, tuple(pictures))
 
 
-def _prepared(data: bytes, prepare: PreparePicture) -> ModelPicture | None:
+def _prepared(data: bytes, reference_size: ResizeLimits) -> ModelPicture | None:
     try:
-        return prepare(data)
-    except PostError:
+        return prepare(data, reference_size)
+    except PictureError:
         return None

@@ -4,6 +4,7 @@ Every post gets a recognition: what goes wrong with a search, the clock or the m
 degrades it and is named. Only these leave `recognise` as exceptions:
 
     PostRefused (PostError)      the engine is well and refuses this very post → dead letter
+    └── PostTooLong              it does not fit into the model's context, also when cut
     EngineUnavailable, EngineLost, EngineOverloaded (EngineError)   not the post's fault: retry
 """
 
@@ -27,8 +28,8 @@ from sake_model.engine.interface import (
     Sampling,
 )
 from sake_model.evidence import EvidenceIndex
-from sake_model.grounding import BoxFrame
-from sake_model.lookups import PreparePicture, look_up
+from sake_model.grounding import BoxFrame, ResizeLimits
+from sake_model.lookups import REFERENCE_SIZE, look_up
 from sake_model.pictures import ModelPicture
 from sake_model.prompts import PromptSet
 from sake_model.protocol import Repair, count_repairs
@@ -47,7 +48,7 @@ from schemas.recognitions import (
     Timings,
 )
 
-__all__ = ["PostRefused", "Recogniser", "RecogniserLimits", "entity_id"]
+__all__ = ["PostRefused", "PostTooLong", "Recogniser", "RecogniserLimits", "entity_id"]
 
 _tracer = trace.get_tracer("sake")
 _meter = metrics.get_meter("sake")
@@ -61,7 +62,15 @@ _lookups = _meter.create_counter("sake.recogniser.lookups", unit="{query}")
 
 
 class PostRefused(PostError):
-    """The engine refuses this post for what it is, also with its text cut."""
+    """The engine is well and refuses this post for what it is."""
+
+    reason = "engine_refused"
+
+
+class PostTooLong(PostRefused):
+    """The post does not fit into the model's context, also with its text cut."""
+
+    reason = "prompt_too_long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,8 @@ class RecogniserLimits:
 
     answer_reserve_s: float = 10.0
     """Once less than this is left, the model is told to answer without further search."""
+    reference_size: ResizeLimits = REFERENCE_SIZE
+    """Size of the reference pictures that image search shows to the model."""
     dialogue: DialogueLimits = field(default_factory=DialogueLimits)
 
     def __post_init__(self) -> None:
@@ -92,7 +103,6 @@ class Recogniser:
         frame: BoxFrame,
         *,
         limits: RecogniserLimits = _DEFAULT_LIMITS,
-        prepare: PreparePicture | None = None,
         sampling: Sampling | None = None,
     ) -> None:
         self._engine = engine
@@ -101,7 +111,6 @@ class Recogniser:
         self._model_ref = model_ref
         self._frame = frame
         self._limits = limits
-        self._prepare = prepare or _no_pictures
         self._sampling = sampling or Sampling()
         self._tools = BOTH_TOOLS if search is not None else frozenset()
 
@@ -222,7 +231,7 @@ class Recogniser:
             lookup.requests,
             self._search,
             soft,
-            prepare=self._prepare,
+            reference_size=self._limits.reference_size,
             pictures_per_query=self._limits.dialogue.pictures_per_query,
         )
         course.searches_ms[len(dialogue.notes) - 1] = (time.monotonic() - started_s) * 1e3
@@ -243,10 +252,10 @@ class _Course:
 
 
 def _shorter(dialogue: Dialogue, error: PromptTooLong) -> Dialogue:
-    """The dialogue cut to fit, once. Raises PostRefused where it was cut already."""
+    """The dialogue cut to fit, once. Raises PostTooLong where it was cut already."""
     short = None if DegradedReason.PROMPT_TOO_LONG in dialogue.reasons else dialogue.shortened()
     if short is None:
-        raise PostRefused(f"the post does not fit into the model's context: {error}") from error
+        raise PostTooLong(f"the post does not fit into the model's context: {error}") from error
     return short
 
 
@@ -327,7 +336,3 @@ def _describe(span: trace.Span, recognition: Recognition) -> None:
         )
     for name, times in recognition.repairs.items():
         span.set_attribute(f"sake.repair.{name}", times)
-
-
-def _no_pictures(data: bytes) -> ModelPicture:
-    raise PostRefused(f"no reference picture of {len(data)} bytes can be shown: nothing prepares it")

@@ -24,7 +24,9 @@ from sake_model.pictures import ModelPicture
 from sake_model.prompts import PromptSet
 from sake_model.protocol import (
     STOP_STRINGS,
+    Action,
     Answer,
+    Malformed,
     Repair,
     SearchAction,
     neutralise,
@@ -43,7 +45,7 @@ _DEFAULT_LIMITS = DialogueLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class _Setting:
     """What stays the same during a dialogue."""
 
     text: str
@@ -66,7 +68,7 @@ class Dialogue:
     repairs: tuple[Repair, ...]
     reasons: tuple[DegradedReason, ...]
     """Why the outcome will be less than it could have been; in the order of their coming."""
-    _frame: _Frame
+    _setting: _Setting
     _history: tuple[Message, ...]
     """All messages before the one that the pending turn answers."""
     _pending: tuple[Part, ...]
@@ -83,22 +85,20 @@ class Dialogue:
     ) -> Dialogue:
         """The dialogue about a post's text and picture, the model's first turn due.
 
-        `tools` are those that there are; asking for another one ends in an answer without it.
+        `tools` are those that there are: without any, the first turn only answers.
         """
         text, imitations = neutralise(text)
-        frame = _Frame(text, picture, prompts, limits, tools)
+        setting = _Setting(text, picture, prompts, limits, tools)
         history = (Message("system", (prompts.system,)),) if prompts.system is not None else ()
-        pending = _opening(frame)
-        answer_only = limits.rounds == 1
+        pending = _opening(setting)
+        answer_only = limits.rounds == 1 or not tools
         return cls(
-            step=_ask(
-                frame, history, pending, _FIRST_PROMPT if not answer_only else prompts.last, answer_only
-            ),
+            step=_ask(setting, history, pending, prompts.last if answer_only else "", answer_only),
             notes=(),
             observations=(),
             repairs=(Repair.POST_NEUTRALISED,) * imitations,
             reasons=(),
-            _frame=frame,
+            _setting=setting,
             _history=history,
             _pending=pending,
         )
@@ -106,40 +106,47 @@ class Dialogue:
     @property
     def text(self) -> str:
         """The post's text as the model reads it: tags made harmless, code point for code point."""
-        return self._frame.text
+        return self._setting.text
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All messages so far: up to the turn that is due, or that was the last."""
+        return self.step.messages if isinstance(self.step, Ask) else self._history
 
     def after_turn(self, completion: Completion) -> Dialogue:
         """The dialogue after the model's turn. Raises TypeError unless an Ask was due."""
         ask = self.step
         if not isinstance(ask, Ask):
             raise TypeError(f"no model turn is due, but {ask!r}")
-        frame = self._frame
+        setting = self._setting
         parsed = parse_turn(
             completion.text,
             cut_off=completion.finish is FinishReason.LENGTH,
-            needs_reason=frame.prompts.task.needs_reason,
-            limits=frame.limits.turn,
+            needs_reason=setting.prompts.task.needs_reason,
+            limits=setting.limits.turn,
         )
         action = parsed.turn.action
-        repairs = self.repairs + parsed.repairs
-        if isinstance(action, Answer):
-            return replace(
-                self,
-                step=Finished(action.mentions),
-                notes=(*self.notes, _note(RoundAction.ANSWER, (), completion)),
-                repairs=repairs,
-            )
         turn_text, imitations = neutralise_turn(parsed.text)
-        after = replace(
-            self,
-            repairs=repairs + (Repair.TURN_NEUTRALISED,) * imitations,
+        repairs = self.repairs + parsed.repairs
+        if imitations:
+            repairs += (Repair.TURN_NEUTRALISED,) * imitations
+        after = Dialogue(
+            step=Finished(action.mentions if isinstance(action, Answer) else None),
+            notes=(*self.notes, _note(action, completion)),
+            observations=self.observations,
+            repairs=repairs,
+            reasons=self.reasons,
+            _setting=setting,
             _history=(*ask.messages, Message("assistant", (turn_text,))),
             _pending=(),
         )
         if isinstance(action, SearchAction):
-            return after._asked_for(action, completion, allowed=self._allows(action.tool, ask))
-        after = after._because(DegradedReason.MALFORMED_TURN)._noted(RoundAction.MALFORMED, (), completion)
-        return after._last_chance(ask)
+            return after._asked_for(action, allowed=self._allows(action.tool, ask))
+        if isinstance(action, Malformed):
+            return after._because(DegradedReason.MALFORMED_TURN)._last_chance()
+        if Repair.CUT_OFF in parsed.repairs:  # what stood behind the cut is lost
+            return after._because(DegradedReason.MALFORMED_TURN)
+        return after
 
     def after_search(self, observations: tuple[Observation, ...]) -> Dialogue:
         """The dialogue after its lookup: one observation for each request, in their order.
@@ -151,7 +158,7 @@ class Dialogue:
             raise TypeError(f"no search is due, but {lookup!r}")
         if tuple([observation.request for observation in observations]) != lookup.requests:
             raise ValueError("the observations must answer the requests, one each, in their order")
-        frame, limits = self._frame, self._frame.limits
+        setting, limits = self._setting, self._setting.limits
         seen = tuple([shown(observation, limits) for observation in observations])
         pending, imitations = render_observations(seen, limits)
         results = sum(len(observation.results) for observation in seen)
@@ -166,7 +173,7 @@ class Dialogue:
             after = after._because(DegradedReason.SEARCH_UNAVAILABLE)
         if not any(observation.available for observation in observations):
             return after.closing()
-        prompts = frame.prompts
+        prompts = setting.prompts
         if lookup.requests[0].tool is Tool.IMAGE:
             prompt = prompts.after_image_search
             answer_only = after._searches(Tool.IMAGE) >= limits.image_searches
@@ -174,7 +181,7 @@ class Dialogue:
             prompt, answer_only = prompts.after_text_search, False
         if len(after.notes) + 1 >= limits.rounds and not answer_only:
             return after.closing()
-        return replace(after, step=_ask(frame, after._history, pending, prompt, answer_only))
+        return replace(after, step=_ask(setting, after._history, pending, prompt, answer_only))
 
     def closing(self) -> Dialogue:
         """The same dialogue, its next turn told to answer without any further search.
@@ -185,7 +192,7 @@ class Dialogue:
         if isinstance(step, Finished) or (isinstance(step, Ask) and step.answer_only):
             return self
         return replace(
-            self, step=_ask(self._frame, self._history, self._pending, self._frame.prompts.last, True)
+            self, step=_ask(self._setting, self._history, self._pending, self._setting.prompts.last, True)
         )
 
     def shortened(self) -> Dialogue | None:
@@ -197,12 +204,11 @@ class Dialogue:
         ask = self.step
         if not isinstance(ask, Ask):
             raise TypeError(f"no model turn is due, but {ask!r}")
-        frame = self._frame
-        text = frame.text[: frame.limits.cut_text_chars]
-        if len(text) == len(frame.text) and not self.observations:
+        setting = self._setting
+        text = setting.text[: setting.limits.cut_text_chars]
+        if len(text) == len(setting.text) and not self.observations:
             return None
-        frame = replace(frame, text=text)
-        short = Dialogue.begin(text, frame.picture, frame.prompts, frame.limits, frame.tools)
+        short = Dialogue.begin(text, setting.picture, setting.prompts, setting.limits, setting.tools)
         short = replace(short, notes=self.notes, repairs=self.repairs, reasons=self.reasons)._because(
             DegradedReason.PROMPT_TOO_LONG
         )
@@ -210,31 +216,29 @@ class Dialogue:
 
     # What the transitions share.
 
-    def _asked_for(self, action: SearchAction, completion: Completion, *, allowed: bool) -> Dialogue:
-        """The dialogue after a turn that wants to search."""
-        after = self._noted(RoundAction(action.tool.value), action.queries, completion)
-        if allowed:
-            requests = tuple([SearchRequest(action.tool, query) for query in action.queries])
-            return replace(after, step=Lookup(requests))
-        if action.tool in self._frame.tools:
-            after = replace(after, repairs=(*after.repairs, Repair.SEARCH_NOT_ALLOWED))
-        else:
-            after = after._because(DegradedReason.SEARCH_UNAVAILABLE)
-        ask = self.step
-        return after._last_chance(ask) if isinstance(ask, Ask) else after
+    def _asked_for(self, action: SearchAction, *, allowed: bool) -> Dialogue:
+        """This dialogue, its last turn wanting to search."""
+        if not allowed:
+            return replace(self, repairs=(*self.repairs, Repair.SEARCH_NOT_ALLOWED))._last_chance()
+        before = {observation.request for observation in self.observations}
+        wanted = [SearchRequest(action.tool, query) for query in action.queries]
+        new = tuple([request for request in wanted if request not in before])
+        repeated = replace(self, repairs=self.repairs + (Repair.DUPLICATE_QUERY,) * (len(wanted) - len(new)))
+        return replace(repeated, step=Lookup(new)) if new else repeated._last_chance()
 
-    def _last_chance(self, ask: Ask) -> Dialogue:
-        """One turn that only answers, unless this was it already or all rounds are used up."""
-        if ask.answer_only or len(self.notes) >= self._frame.limits.rounds:
-            return replace(self._because(DegradedReason.MALFORMED_TURN), step=Finished(None))
-        return self.closing()
+    def _last_chance(self) -> Dialogue:
+        """A turn that only answers, unless all rounds are used up."""
+        if len(self.notes) >= self._setting.limits.rounds:
+            return self._because(DegradedReason.MALFORMED_TURN)
+        setting = self._setting
+        return replace(self, step=_ask(setting, self._history, (), setting.prompts.last, answer_only=True))
 
     def _allows(self, tool: Tool, ask: Ask) -> bool:
-        limits = self._frame.limits
-        if ask.answer_only or tool not in self._frame.tools or len(self.notes) + 1 >= limits.rounds:
+        limits = self._setting.limits
+        if ask.answer_only or tool not in self._setting.tools or len(self.notes) + 1 >= limits.rounds:
             return False
         if tool is Tool.IMAGE:
-            return self._frame.picture is not None and self._searches(tool) < limits.image_searches
+            return self._setting.picture is not None and self._searches(tool) < limits.image_searches
         return self._searches(Tool.IMAGE) == 0 and self._searches(tool) < limits.text_searches
 
     def _searches(self, tool: Tool) -> int:
@@ -243,30 +247,27 @@ class Dialogue:
     def _because(self, reason: DegradedReason) -> Dialogue:
         return self if reason in self.reasons else replace(self, reasons=(*self.reasons, reason))
 
-    def _noted(self, action: RoundAction, queries: tuple[str, ...], completion: Completion) -> Dialogue:
-        return replace(self, notes=(*self.notes, _note(action, queries, completion)))
 
-
-_FIRST_PROMPT = ""
-"""The first message is its own prompt."""
-
-
-def _opening(frame: _Frame) -> tuple[Part, ...]:
+def _opening(setting: _Setting) -> tuple[Part, ...]:
     """The first message: the picture, then the prompt with the post's text."""
-    if frame.picture is None:
-        return (frame.prompts.first_without_picture.render(frame.text, None),)
-    return (frame.picture, frame.prompts.first.render(frame.text, frame.picture.resized))
+    if setting.picture is None:
+        return (setting.prompts.first_without_picture.render(setting.text, None),)
+    return (setting.picture, setting.prompts.first.render(setting.text, setting.picture.resized))
 
 
 def _ask(
-    frame: _Frame, history: tuple[Message, ...], pending: tuple[Part, ...], prompt: str, answer_only: bool
+    setting: _Setting, history: tuple[Message, ...], pending: tuple[Part, ...], prompt: str, answer_only: bool
 ) -> Ask:
     parts = pending
     if prompt:
         last = pending[-1] if pending else None
         parts = (*pending[:-1], f"{last}\n{prompt}") if isinstance(last, str) else (*pending, prompt)
-    return Ask((*history, Message("user", parts)), STOP_STRINGS, frame.limits.turn_tokens, answer_only)
+    return Ask((*history, Message("user", parts)), STOP_STRINGS, setting.limits.turn_tokens, answer_only)
 
 
-def _note(action: RoundAction, queries: tuple[str, ...], completion: Completion) -> TurnNote:
-    return TurnNote(action, queries, 0, completion.prompt_tokens, completion.output_tokens)
+def _note(action: Action, completion: Completion) -> TurnNote:
+    queries: tuple[str, ...] = ()
+    name = RoundAction.ANSWER if isinstance(action, Answer) else RoundAction.MALFORMED
+    if isinstance(action, SearchAction):
+        name, queries = RoundAction(action.tool.value), action.queries
+    return TurnNote(name, queries, 0, completion.prompt_tokens, completion.output_tokens)

@@ -17,6 +17,9 @@ _BOX_KEYS = ("box2d", "bbox_2d", "box_2d", "bbox2d", "bbox", "box", "bounding_bo
 _QUERY_KEYS = ("query", "queries", "q", "search", "question", "keyword", "keywords", "entity", "text", "name")
 _LIST_KEYS = ("entities", "answer", "answers", "queries", "results", "items")
 
+# A bare number with more digits is no name.
+MAX_BARE_NUMBER = 10**15
+
 
 def read_mentions(value: object, repairs: list[Repair]) -> tuple[Mention, ...] | None:
     """The mentions; None where the value is no list of any kind."""
@@ -25,7 +28,7 @@ def read_mentions(value: object, repairs: list[Repair]) -> tuple[Mention, ...] |
         return None
     mentions = []
     for item in items:
-        mention = _mention(item, repairs) if isinstance(item, dict) else None
+        mention = _mention(item, repairs)
         if mention is None:
             repairs.append(Repair.INCOMPLETE_ITEM)
         else:
@@ -42,7 +45,9 @@ def read_queries(value: object, repairs: list[Repair]) -> tuple[str, ...]:
             repairs.append(Repair.BARE_STRING)
             queries.append(item)
             continue
-        query = _take(_folded(item), _QUERY_KEYS, repairs) if isinstance(item, dict) else None
+        fields = _by_name(item)
+        query = _take(fields, _QUERY_KEYS, repairs)
+        repairs += [Repair.EXTRA_KEY] * len(fields)
         if isinstance(query, str):
             queries.append(query)
         elif isinstance(query, list):
@@ -96,9 +101,12 @@ def _items(value: object, repairs: list[Repair]) -> list[object] | None:
     return [value] if value else []
 
 
-def _mention(item: dict[object, object], repairs: list[Repair]) -> Mention | None:
-    fields = _folded(item)
+def _mention(item: object, repairs: list[Repair]) -> Mention | None:
+    fields = _by_name(item)
     name = _take(fields, _NAME_KEYS, repairs)
+    if isinstance(name, int) and not isinstance(name, bool) and abs(name) < MAX_BARE_NUMBER:
+        repairs.append(Repair.UNQUOTED)  # "1989" is an album, "49" a bus
+        name = str(name)
     kind = _take(fields, _TYPE_KEYS, repairs)
     if not isinstance(name, str) or not isinstance(kind, str) or not name.strip():
         return None
@@ -111,8 +119,9 @@ def _mention(item: dict[object, object], repairs: list[Repair]) -> Mention | Non
     return Mention(_whole(name, repairs), _whole(kind, repairs), box)
 
 
-def _folded(item: dict[object, object]) -> dict[str, object]:
-    return {str(key): value for key, value in item.items()}
+def _by_name(item: object) -> dict[str, object]:
+    """A copy of the item's fields, to take from; none where it is no object."""
+    return {str(key): value for key, value in item.items()} if isinstance(item, dict) else {}
 
 
 def _take(fields: dict[str, object], keys: tuple[str, ...], repairs: list[Repair]) -> object:

@@ -24,6 +24,8 @@ _CLOSING_QUOTE = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`"}
 _SPACE = re.compile(r"\s*")
 # A quote ends its string only where JSON goes on after it.
 _AFTER_STRING = re.compile(r"\s{0,16}(?:[,:}\]]|$)")
+# `[1, 2, 3, 4]]}`: the object's own bracket comes yet.
+_SUPERFLUOUS = re.compile(r"\]\s{0,16}\}")
 _BARE_WORD = re.compile(r"[^,:{}\[\]\"\n]+")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
@@ -45,6 +47,8 @@ def read_json(text: str) -> tuple[object, list[Repair]]:
         repairs.append(Repair.TEXT_BEFORE)
     reader = _Reader(text, start, repairs)
     value = reader.value(0)
+    if isinstance(value, dict):
+        value = reader.siblings(value)
     rest = text[reader.at :].strip()
     if rest:
         repairs.append(Repair.UNBALANCED if not rest.strip("]}), \n") else Repair.TEXT_AFTER)
@@ -79,6 +83,22 @@ class _Reader:
             return self._string(char)
         return self._bare()
 
+    def siblings(self, first: dict[str, object]) -> dict[str, object] | list[object]:
+        """The object alone, or the list of all that follow each other without a list's brackets."""
+        items: list[object] = [first]
+        while True:
+            before = self.at
+            while self._peek() == ",":
+                self.at += 1
+            if self._peek() != "{":
+                self.at = before
+                break
+            items.append(self._object(0))
+        if len(items) == 1:
+            return first
+        self.repairs.append(Repair.NOT_A_LIST)
+        return items
+
     def _peek(self) -> str:
         """The next character that is not white space, "" at the end; the cursor stands on it."""
         match = _SPACE.match(self.text, self.at)
@@ -96,9 +116,8 @@ class _Reader:
                 self._closes(comma and bool(items))
                 return items
             if char in ("", "}", ":"):
-                # The end of the text, or a bracket that closes something further out.
                 self._unbalanced()
-                if char in ("", "}") or depth == 0:
+                if char == "" or (char == "}" and depth > 0):  # it closes something further out
                     return items
                 self.at += 1
                 continue
@@ -126,7 +145,10 @@ class _Reader:
                 return pairs
             if char in ("", "]"):
                 self._unbalanced()
-                return pairs
+                if char == "" or (depth > 0 and not _SUPERFLUOUS.match(self.text, self.at)):
+                    return pairs
+                self.at += 1
+                continue
             if char == ",":
                 self.at += 1
                 if comma:

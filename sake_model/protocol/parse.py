@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,11 +38,14 @@ _REASON_OPEN = f"<{REASON_TAG}>"
 _REASON_CLOSE = f"</{REASON_TAG}>"
 _ACTION_TAGS = (ANSWER_TAG, Tool.TEXT.value, Tool.IMAGE.value)
 
-_LENIENT_REASON_OPEN = re.compile(r"<\s{0,4}reason(?:ing)?\s{0,4}>", re.IGNORECASE)
-_LENIENT_REASON_CLOSE = re.compile(r"<\s{0,4}/\s{0,4}reason(?:ing)?\s{0,4}>", re.IGNORECASE)
+_LENIENT_REASON_OPEN = re.compile(r"<\s{0,4}(?:reason(?:ing)?|think(?:ing)?)\s{0,4}>", re.IGNORECASE)
+_LENIENT_REASON_CLOSE = re.compile(r"<\s{0,4}/\s{0,4}(?:reason(?:ing)?|think(?:ing)?)\s{0,4}>", re.IGNORECASE)
 _LENIENT_OPEN = re.compile(r"<\s{0,4}(answer|(?:text|image)[_ -]?search)\s{0,4}>", re.IGNORECASE)
 _LENIENT_CLOSE = re.compile(r"<\s{0,4}/\s{0,4}(answer|(?:text|image)[_ -]?search)\s{0,4}>", re.IGNORECASE)
 _FENCE = re.compile(r"```[A-Za-z]{0,16}")
+
+
+_NOTHING_FOUND = Answer(())
 
 
 class _Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -151,61 +155,83 @@ def _strict_action(tag: str, body: str) -> Action | None:
 # Lenient --------------------------------------------------------------------------------------
 
 
+class _Reason(NamedTuple):
+    """Where the reason stands: its text is [start, end), the rest of the turn begins at `after`."""
+
+    start: int
+    end: int
+    after: int
+
+
 def _lenient(text: str, cut_off: bool, needs_reason: bool, repairs: list[Repair]) -> tuple[Turn, str]:
     """The turn as far as it can be made out, and the text that it was made from."""
-    reason, start = _lenient_reason(text, repairs)
-    if reason is None and needs_reason:
-        repairs.append(Repair.MISSING_REASON)
-    opening = _LENIENT_OPEN.search(text, start)
+    where = _find_reason(text, repairs)
+    opening = _LENIENT_OPEN.search(text, where.after if where else 0)
+    if where is None:
+        if needs_reason:
+            repairs.append(Repair.MISSING_REASON)
+    else:
+        if opening is None:  # perhaps the reason was closed only behind the action
+            opening = _LENIENT_OPEN.search(text, where.start)
+        if opening is not None and (where.end < 0 or opening.start() < where.end):
+            repairs.append(Repair.UNCLOSED_REASON)
+            where = _Reason(where.start, opening.start(), opening.start())
+    reason = None if where is None else text[where.start : where.end if where.end >= 0 else len(text)]
+    after = where.after if where else 0
+    if reason is not None and OWN_TAG.search(reason):
+        repairs.append(Repair.TAG_IN_REASON)
     if opening is None:
         if cut_off:
             repairs.append(Repair.CUT_OFF)
-        return Turn(reason, _untagged(text[start:], repairs)), text
-    if reason is not None and reason is not text and Repair.UNCLOSED_REASON in repairs:
-        reason = text[start : opening.start()]
-    elif text[start : opening.start()].strip():
+        return Turn(reason, _untagged(text[after:], repairs)), text
+    if text[after : opening.start()].strip():
         repairs.append(Repair.TEXT_BEFORE)
     tag = _tag(opening, repairs)
-    closing = _LENIENT_CLOSE.search(text, opening.end())
-    body_end = len(text)
-    end = len(text)
-    if closing is None:
+    body, end, closed = _body(text, opening, tag, repairs)
+    if not closed:
         repairs.append(Repair.CUT_OFF if cut_off else Repair.UNCLOSED_TAG)
-    else:
-        body_end, end = closing.start(), closing.end()
-        if _tag(closing, repairs) != tag:
-            repairs.append(Repair.UNCLOSED_TAG)
-        rest = text[end:].strip()
-        if rest:
-            repairs.append(Repair.EXTRA_ACTION if _LENIENT_OPEN.search(rest) else Repair.TEXT_AFTER)
-    body = text[opening.end() : body_end]
-    second = _LENIENT_OPEN.search(body)
-    if second is not None:
-        repairs.append(Repair.EXTRA_ACTION)
-        body = body[: second.start()]
-    return Turn(reason, _action(tag, body, repairs)), text[:end]
+    action = _action(tag, body, repairs)
+    if action == _NOTHING_FOUND and cut_off and not closed:
+        action = Malformed()  # cut off before its first entity: that is no "there are none"
+    return Turn(reason, action), text[:end]
 
 
-def _lenient_reason(text: str, repairs: list[Repair]) -> tuple[str | None, int]:
-    """The reason (None without one) and where the rest of the turn begins.
-
-    An unclosed reason is returned as "" and reaches to the action, wherever that is.
-    """
+def _find_reason(text: str, repairs: list[Repair]) -> _Reason | None:
+    """Where the reason stands, `end` −1 where it is not closed; None where no reason comes first."""
     opening = _LENIENT_REASON_OPEN.search(text)
+    if opening is None:
+        return None
     first_action = _LENIENT_OPEN.search(text)
-    if opening is None or (first_action is not None and first_action.start() < opening.start()):
-        return None, 0
+    if first_action is not None and first_action.start() < opening.start():
+        return None
     if opening[0] != _REASON_OPEN:
         repairs.append(Repair.UNTIDY_TAG)
     if text[: opening.start()].strip():
         repairs.append(Repair.TEXT_BEFORE)
     closing = _LENIENT_REASON_CLOSE.search(text, opening.end())
     if closing is None:
-        repairs.append(Repair.UNCLOSED_REASON)
-        return "", opening.end()
+        return _Reason(opening.end(), -1, opening.end())
     if closing[0] != _REASON_CLOSE:
         repairs.append(Repair.UNTIDY_TAG)
-    return text[opening.end() : closing.start()], closing.end()
+    return _Reason(opening.end(), closing.start(), closing.end())
+
+
+def _body(text: str, opening: re.Match[str], tag: str, repairs: list[Repair]) -> tuple[str, int, bool]:
+    """The action's body, where the action ends, and whether its tag was closed."""
+    start = opening.end()
+    closing = _LENIENT_CLOSE.search(text, start)
+    second = _LENIENT_OPEN.search(text, start)
+    if second is not None and (closing is None or second.start() < closing.start()):
+        repairs.append(Repair.EXTRA_ACTION)
+        return text[start : second.start()], second.start(), False
+    if closing is None:
+        return text[start:], len(text), False
+    closed = _tag(closing, repairs) == tag
+    if second is not None:
+        repairs.append(Repair.EXTRA_ACTION)
+    elif text[closing.end() :].strip():
+        repairs.append(Repair.TEXT_AFTER)
+    return text[start : closing.start()], closing.end(), closed
 
 
 def _tag(match: re.Match[str], repairs: list[Repair]) -> str:
@@ -236,6 +262,9 @@ def _untagged(text: str, repairs: list[Repair]) -> Action:
 
 
 def _action(tag: str, body: str, repairs: list[Repair]) -> Action:
+    if tag == ANSWER_TAG and not body.strip():
+        repairs.append(Repair.NOT_A_LIST)
+        return _NOTHING_FOUND
     value, read = _read(body, repairs)
     if not read:
         return Malformed()
@@ -260,9 +289,6 @@ def _read(body: str, repairs: list[Repair]) -> tuple[object, bool]:
     if "```" in body:
         repairs.append(Repair.CODE_FENCE)
         body = _FENCE.sub(" ", body)
-    if not body.strip():
-        repairs.append(Repair.NOT_A_LIST)
-        return MISSING, False
     value, found = read_json(body)
     repairs += found
     return value, value is not MISSING

@@ -14,6 +14,7 @@ class Repair(StrEnum):
     # The frame of the turn.
     MISSING_REASON = "missing_reason"
     UNCLOSED_REASON = "unclosed_reason"
+    TAG_IN_REASON = "tag_in_reason"
     UNCLOSED_TAG = "unclosed_tag"
     CUT_OFF = "cut_off"
     """The turn ended at its token limit, in the middle of an action or before it."""

@@ -10,6 +10,7 @@ import re
 
 from sake_model.deadline import Deadline
 from sake_model.engine.interface import Completion, FinishReason, Message, Sampling
+from sake_model.prompts import load_prompts
 from sake_model.protocol import STOP_STRINGS, Answer, Mention, Turn, render_turn
 
 __all__ = ["InstantEngine", "names_in"]
@@ -24,10 +25,11 @@ def names_in(text: str) -> list[tuple[str, str]]:
 
 
 class InstantEngine:
-    """Reads the last line of the prompt (with the `compact` prompts: the post's text)."""
+    """Reads the first prompt of the `compact` set, which is the post's text."""
 
     def __init__(self) -> None:
         self.calls = 0
+        self._last = f"\n{load_prompts('compact').last}"
 
     async def generate(
         self,
@@ -40,6 +42,7 @@ class InstantEngine:
     ) -> Completion:
         self.calls += 1
         text = next(part for part in reversed(messages[0].parts) if isinstance(part, str))
+        text = text.removesuffix(self._last)
         mentions = tuple([Mention(name, kind) for name, kind in names_in(text)])
         turn = render_turn(Turn("I know these names.", Answer(mentions)))
         assert turn.endswith(STOP_STRINGS)
