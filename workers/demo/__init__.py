@@ -1,0 +1,1 @@
+"""`sake demo`: posts through the whole system, and a screen that shows what comes out."""
