@@ -104,7 +104,7 @@ class EmbeddedBroker:
                     stdout=output,
                     stderr=output,
                     preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-                    start_new_session=True,  # a Ctrl-C in the terminal is for the parent, which stops it in order
+                    start_new_session=True,  # Ctrl-C is for the parent, which then stops it in order
                 )
             await self._wait_ready()
         except BaseException:
@@ -175,7 +175,7 @@ class EmbeddedBroker:
         assert process is not None
         try:
             async with asyncio.timeout(self._limits.ready_s):
-                while process.returncode is None and not await _answers(self.bootstrap_servers):
+                while process.returncode is None and not await _answers(self.bootstrap_servers):  # noqa: ASYNC110
                     await asyncio.sleep(self._limits.poll_s)
         except TimeoutError:
             raise OperatorError(

@@ -51,14 +51,16 @@ class InMessage:
 
 @dataclass(frozen=True, slots=True)
 class OutMessage:
-    """One record to publish. It goes to the partition of its input when it has the input's key and
-    both topics have as many partitions; otherwise to the partition that Kafka's hash gives its key.
-    """
+    """One record to publish."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    follows_input: bool = False
+    """Set it where the key is the input's: when both topics have as many partitions, the record then
+    goes to the input's partition, whoever hashed that key. Otherwise Kafka's own hash decides.
+    """
 
     @property
     def size_bytes(self) -> int:

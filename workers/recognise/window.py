@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 __all__ = ["Load", "Taken", "Window", "WindowLimits"]
 
@@ -65,10 +65,17 @@ class _Entry(Generic[Result]):
 class Taken(Generic[Result]):
     """A run of finished entries, in offset order, on its way into one transaction."""
 
+    offsets: tuple[int, ...]
     results: tuple[Result, ...]
-    next_offset: int
-    """The offset to commit: one past the last entry."""
-    size_bytes: int
+
+    @property
+    def next_offset(self) -> int:
+        """The offset to commit: one past the last entry."""
+        return self.offsets[-1] + 1
+
+    def first(self, count: int) -> Taken[Result]:
+        """The run cut to its first `count` entries."""
+        return Taken(self.offsets[:count], self.results[:count])
 
 
 class Window(Generic[Result]):
@@ -158,8 +165,8 @@ class Window(Generic[Result]):
             del self._entries[entry.offset]
         self._taken.extend(run)
         self._waiting -= len(run)
-        results = tuple(entry.result for entry in run if entry.finished)
-        return Taken(results, run[-1].offset + 1, size)  # type: ignore[arg-type]  # finished ones have one
+        results = tuple(entry.result for entry in run)
+        return Taken(tuple(entry.offset for entry in run), cast("tuple[Result, ...]", results))
 
     def release(self, next_offset: int) -> None:
         """Forgets everything taken below this offset: it is committed."""

@@ -1,0 +1,82 @@
+"""Everything that one recognising worker is told. The shell composes it from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from workers.connection import KafkaConnection
+from workers.recognise.attempts import PostLimits
+from workers.recognise.gate import GateLimits
+from workers.recognise.lane import CommitLimits
+from workers.recognise.letters import DeadLetterLimits
+from workers.recognise.transactor import ProducerLimits
+from workers.recognise.window import WindowLimits
+from workers.topics import TopicNames
+
+__all__ = ["ConsumerLimits", "DrainLimits", "WatchLimits", "WorkerConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerLimits:
+    """Times and sizes of the consumer."""
+
+    session_timeout_ms: int = 45_000
+    """After so long without a sign of life the group gives this worker's partitions to others; a worker
+    that is back within it keeps them.
+    """
+    heartbeat_ms: int = 3_000
+    max_poll_interval_ms: int = 300_000
+    poll_s: float = 0.2
+    """Longest wait for records in one poll."""
+    pause_after_s: float = 0.5
+    """A window that stays full so long pauses its partitions (records that were fetched ahead are then
+    fetched again); shorter stalls only wait.
+    """
+    fetch_bytes: int = 1024 * 1024
+    """Asked for at once, a partition; a larger post comes whole nevertheless."""
+    reconnect_s: float = 1.0
+    """First wait for a broker that is not there; it doubles up to `max_reconnect_s`."""
+    max_reconnect_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class DrainLimits:
+    """How long an orderly stop may take; what is not finished then is left to the next worker."""
+
+    drain_s: float = 25.0
+    """Kubernetes waits 30 s between SIGTERM and SIGKILL; 5 s remain for closing."""
+    revoke_s: float = 5.0
+    """For giving partitions back in a rebalance. The rebalance timeout is the session timeout."""
+    fenced_grace_s: float = 10.0
+    """A fenced partition is normal when a rebalance takes it away; this is how long that may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLimits:
+    """When a consumer counts as silently dead."""
+
+    check_s: float = 15.0
+    checks: int = 3
+    """So many checks in a row with records to fetch, room for them, and none coming."""
+    stuck_poll_s: float = 120.0
+    """A single poll that takes longer; a rebalance may hold one up for the session timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """One worker: where it reads and writes, who it is, and its limits."""
+
+    connection: KafkaConnection
+    topics: TopicNames
+    group: str = "sake-recognise"
+    worker_id: str = "worker-0"
+    """Static member of the group (group.instance.id): every worker has its own, and keeps it."""
+    window: WindowLimits = field(default_factory=WindowLimits)
+    commit: CommitLimits = field(default_factory=CommitLimits)
+    post: PostLimits = field(default_factory=PostLimits)
+    gate: GateLimits = field(default_factory=GateLimits)
+    letters: DeadLetterLimits = field(default_factory=DeadLetterLimits)
+    producer: ProducerLimits = field(default_factory=ProducerLimits)
+    consumer: ConsumerLimits = field(default_factory=ConsumerLimits)
+    drain: DrainLimits = field(default_factory=DrainLimits)
+    watch: WatchLimits = field(default_factory=WatchLimits)

@@ -1,0 +1,94 @@
+"""Spans and metrics of the stream core, through the OpenTelemetry API only.
+
+Without an SDK nothing is recorded and nothing is computed: `post` is then an empty context.
+Names follow the messaging conventions (spans `process {topic}`, metrics `messaging.…`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from opentelemetry import metrics, trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from schemas.headers import read_traceparent
+from workers.recognise.messages import InMessage
+from workers.recognise.state import WorkerState
+
+__all__ = ["Instruments"]
+
+OFF: AbstractContextManager[None] = nullcontext()
+
+
+class Instruments:
+    """What one worker reports. Set the SDK up before making one."""
+
+    def __init__(self, group: str, state: WorkerState) -> None:
+        self._group = group
+        self._tracer = trace.get_tracer("sake")
+        meter = metrics.get_meter("sake")
+        provider = trace.get_tracer_provider()
+        self._on = not isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider)
+        # Seconds from the first attempt to the finished result of one post.
+        self._duration = meter.create_histogram("messaging.process.duration", unit="s")
+        # Posts taken into work; a post that is taken again after a rebalance counts again.
+        self._consumed = meter.create_counter("messaging.client.consumed.messages", unit="{message}")
+        # Records published in committed transactions, all topics.
+        self._sent = meter.create_counter("messaging.client.sent.messages", unit="{message}")
+        # Committed dead letters.
+        self._dead = meter.create_counter("sake.dead_letters", unit="{message}")
+        # Seconds of one transaction, retries included.
+        self._commit = meter.create_histogram("sake.commit.duration", unit="s")
+        meter.create_observable_gauge(
+            "sake.posts.in_flight", [lambda _: [metrics.Observation(state.running)]], unit="{message}"
+        )
+        meter.create_observable_gauge(
+            "sake.posts.waiting_for_commit",
+            [lambda _: [metrics.Observation(state.finished)]],
+            unit="{message}",
+        )
+        meter.create_observable_gauge(
+            "sake.poll.age", [lambda _: [metrics.Observation(state.poll_age_s())]], unit="s"
+        )
+
+    def post(self, message: InMessage, worker: str) -> AbstractContextManager[None]:
+        """The span of one post, as the current one; its parent is the post's own `traceparent`."""
+        return self._post(message, worker) if self._on else OFF
+
+    @contextmanager
+    def _post(self, message: InMessage, worker: str) -> Iterator[None]:
+        common = {
+            "messaging.system": "kafka",
+            "messaging.operation.name": "process",
+            "messaging.destination.name": message.topic,
+            "messaging.consumer.group.name": self._group,
+        }
+        traceparent = read_traceparent(message.headers)
+        parent = TraceContextTextMapPropagator().extract({"traceparent": traceparent} if traceparent else {})
+        attributes: dict[str, str | int] = {
+            **common,
+            "messaging.operation.type": "process",
+            "messaging.client.id": worker,
+            "messaging.destination.partition.id": str(message.partition),
+            "messaging.kafka.offset": message.offset,
+            "messaging.message.body.size": len(message.value or b""),
+        }
+        self._consumed.add(1, common)
+        started = time.perf_counter()
+        with self._tracer.start_as_current_span(
+            f"process {message.topic}", context=parent, kind=trace.SpanKind.CONSUMER, attributes=attributes
+        ):
+            yield
+        self._duration.record(time.perf_counter() - started, common)
+
+    def committed(self, outputs: Sequence[str], dead: int, took_s: float) -> None:
+        """Counts one committed transaction: the topic of each record, and how many are dead letters."""
+        for topic in set(outputs):
+            self._sent.add(
+                outputs.count(topic), {"messaging.system": "kafka", "messaging.destination.name": topic}
+            )
+        if dead:
+            self._dead.add(dead)
+        self._commit.record(took_s)
