@@ -27,7 +27,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from sake_model.dialogue.steps import DialogueLimits
+from sake_model.search.limits import PoolLimits
 from schemas.errors import OperatorError
+from workers.recognise.attempts import PostLimits
+from workers.recognise.config import ConsumerLimits, DrainLimits
+from workers.recognise.lane import CommitLimits
+from workers.recognise.letters import DeadLetterLimits
+from workers.recognise.transactor import ProducerLimits
 from workers.recognise.window import WindowLimits
 from workers.settings_fields import ENV_PREFIX, Leaf, leaves_of
 
@@ -110,8 +117,18 @@ class EngineSettings:
     """Bearer token for the server, where it asks for one."""
     listen_port: Port = 0
     """TCP port on 127.0.0.1 of a server launched here; 0 = any free one."""
-    python: Path | None = None
-    """Python of the model environment; unset = `.venv-model/bin/python` here, else this one."""
+    environment: Path = Path(".venv-model")
+    """Folder of the Python environment that has vLLM."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the weights; auto = the checkpoint's own."""
+    context_tokens: Positive | None = None
+    """Longest prompt and answer together; unset = as long as the checkpoint allows."""
+    cpu_kv_cache_gib: Positive = 1
+    """Memory for the key-value cache on a machine without a GPU, in GiB."""
+    cpu_threads: Positive | None = None
+    """Threads of the model on a machine without a GPU; unset = half of the cores."""
+    arguments: tuple[str, ...] = ()
+    """Further arguments for `vllm serve`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +139,14 @@ class WorkerSettings:
     """Name of this static member of the consumer group; every worker needs its own."""
     group: str = "sake-recognise"
     """Consumer group; also the head of the transactional ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """Which providers answer the model's searches."""
+
+    providers: tuple[Literal["local"], ...] = ("local",)
+    """In the order in which they are asked; `none` turns searching off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +202,15 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     worker: WorkerSettings = WorkerSettings()
     window: WindowLimits = WindowLimits()
+    post: PostLimits = PostLimits()
+    commit: CommitLimits = CommitLimits()
+    letters: DeadLetterLimits = DeadLetterLimits()
+    consumer: ConsumerLimits = ConsumerLimits()
+    producer: ProducerLimits = ProducerLimits()
+    drain: DrainLimits = DrainLimits()
+    dialogue: DialogueLimits = DialogueLimits()
+    search: SearchSettings = SearchSettings()
+    pool: PoolLimits = PoolLimits()
     health: HealthSettings = HealthSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
@@ -277,15 +311,24 @@ def unknown_variables(leaves: tuple[Leaf, ...]) -> list[str]:
 def unknown_keys(leaves: tuple[Leaf, ...]) -> list[str]:
     """A line for each key of the TOML file that no setting reads."""
     known = {leaf.key for leaf in leaves}
-    groups = {leaf.path[0] for leaf in leaves if len(leaf.path) > 1}
-    found: list[str] = []
-    for name, value in file_source(Settings)().items():
-        found += [f"{name}.{key}" for key in value] if name in groups and isinstance(value, dict) else [name]
+    found = _keys(file_source(Settings)(), {leaf.path[:depth] for leaf in leaves for depth in (1, 2)})
     return [
         f"{config_path()}: there is no setting {key}{_did_you_mean(key, known)}"
         for key in found
         if key not in known
     ]
+
+
+def _keys(table: dict[str, Any], groups: set[tuple[str, ...]], path: tuple[str, ...] = ()) -> list[str]:
+    """The keys of a table, dotted; tables that are no group of ours count as one key."""
+    found: list[str] = []
+    for name, value in table.items():
+        here = (*path, name)
+        if here in groups and isinstance(value, dict):
+            found += _keys(value, groups, here)
+        else:
+            found.append(".".join(here))
+    return found
 
 
 def _did_you_mean(name: str, known: set[str]) -> str:

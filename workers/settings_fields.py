@@ -44,7 +44,7 @@ class Leaf:
     """One value that can be set."""
 
     path: tuple[str, ...]
-    """(field,) or (group, field)."""
+    """(field,), or (group, field), or deeper where a group holds groups."""
     annotation: Any
     default: object
     doc: str
@@ -79,15 +79,24 @@ def leaves_of(settings: type[BaseModel]) -> tuple[Leaf, ...]:
 
 def _leaves(settings: type[BaseModel]) -> Iterator[Leaf]:
     for name, field in settings.model_fields.items():
-        group = field.annotation
-        if isinstance(group, type) and dataclasses.is_dataclass(group):
-            hints = typing.get_type_hints(group, include_extras=True)
-            docs = attribute_docs(group)
-            for member in dataclasses.fields(group):
-                default = getattr(field.default, member.name)
-                yield Leaf((name, member.name), hints[member.name], default, docs.get(member.name, ""))
-        else:
-            yield Leaf((name,), group, field.default, field.description or "")
+        leaf = Leaf((name,), field.annotation, field.default, field.description or "")
+        yield from _members(leaf) if is_group(field.annotation) else (leaf,)
+
+
+def is_group(annotation: Any) -> bool:
+    """Whether a field holds further fields."""
+    return isinstance(annotation, type) and dataclasses.is_dataclass(annotation)
+
+
+def _members(group: Leaf) -> Iterator[Leaf]:
+    """The leaves inside a group, and inside the groups of that group."""
+    hints = typing.get_type_hints(group.annotation, include_extras=True)
+    docs = attribute_docs(group.annotation)
+    for member in dataclasses.fields(group.annotation):
+        path = (*group.path, member.name)
+        default = getattr(group.default, member.name)
+        leaf = Leaf(path, hints[member.name], default, docs.get(member.name, ""))
+        yield from _members(leaf) if is_group(leaf.annotation) else (leaf,)
 
 
 def alternatives(annotation: Any) -> tuple[Any, ...]:
