@@ -243,6 +243,7 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 
 def _encode(pixels: Image.Image, *, drawn: bool) -> tuple[bytes, str]:
+    pixels.info = {}  # Pillow would write the stranger's comments and profiles along
     buffer = io.BytesIO()
     pixels.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     if not drawn or pixels.getcolors(MAX_DRAWN_COLOURS) is None:
