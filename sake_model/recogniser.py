@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import blake2b
 
 from opentelemetry import metrics, trace
 
@@ -37,6 +36,7 @@ from sake_model.resolution import Located, resolve
 from sake_model.search.interface import Search
 from schemas.entities import GroundedEntity, Span
 from schemas.errors import PostError
+from schemas.ids import entity_id
 from schemas.posts import Post
 from schemas.recognitions import (
     DegradedReason,
@@ -48,7 +48,7 @@ from schemas.recognitions import (
     Timings,
 )
 
-__all__ = ["PostRefused", "PostTooLong", "Recogniser", "RecogniserLimits", "entity_id"]
+__all__ = ["PostRefused", "PostTooLong", "Recogniser", "RecogniserLimits"]
 
 _tracer = trace.get_tracer("sake")
 _meter = metrics.get_meter("sake")
@@ -280,12 +280,6 @@ def _entities(post: Post, located: tuple[Located, ...], dialogue: Dialogue) -> t
             )
         )
     return tuple(entities)
-
-
-def entity_id(post_id: str, start: int, end: int, type_name: str) -> str:
-    """128 bits in hex, the same for the same finding, whoever made it and when."""
-    key = f"{post_id}\0{start}\0{end}\0{type_name}".encode()
-    return blake2b(key, digest_size=16).hexdigest()
 
 
 def _rounds(dialogue: Dialogue, course: _Course) -> tuple[Round, ...]:
