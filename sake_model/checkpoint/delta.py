@@ -1,0 +1,91 @@
+"""What a fine-tuned checkpoint has beyond its base model, as one small safetensors file.
+
+Names are those of the model's state dict. For a parameter `P` the file holds one of
+
+    P                       the whole new tensor
+    P.lora_A and P.lora_B   to be added: B @ A, the scale already in B
+    P.tail                  new last rows (the embeddings of added tokens)
+
+in bfloat16. Writing and reading live side by side, so that training and set-up agree. Needs
+the model environment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import OperatorError
+
+__all__ = ["DELTA_FILE", "Delta", "apply_delta", "read_delta", "write_delta"]
+
+DELTA_FILE = "delta.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Tensors by parameter name; a parameter stands in one of the three at most."""
+
+    whole: dict[str, Any] = field(default_factory=dict)
+    lora: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    """A (rank × in) and B (out × rank); the scale is part of B."""
+    tail: dict[str, Any] = field(default_factory=dict)
+
+
+def write_delta(path: Path, delta: Delta) -> None:
+    """Writes the file, every tensor in bfloat16."""
+    import torch  # noqa: PLC0415
+    from safetensors.torch import save_file  # noqa: PLC0415
+
+    tensors = dict(delta.whole)
+    tensors |= {f"{name}.tail": rows for name, rows in delta.tail.items()}
+    for name, (a, b) in delta.lora.items():
+        tensors[f"{name}.lora_A"], tensors[f"{name}.lora_B"] = a, b
+    save_file({name: t.detach().to("cpu", torch.bfloat16).contiguous() for name, t in tensors.items()}, path)
+
+
+def read_delta(path: Path) -> Delta:
+    """The file's tensors in float32. Raises OperatorError when half of a LoRA pair is missing."""
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    delta = Delta()
+    tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    for name, tensor in tensors.items():
+        if name.endswith(".lora_A"):
+            parameter = name.removesuffix(".lora_A")
+            if f"{parameter}.lora_B" not in tensors:
+                raise OperatorError(f"{path} holds {name} without its lora_B")
+            delta.lora[parameter] = (tensor, tensors[f"{parameter}.lora_B"])
+        elif name.endswith(".tail"):
+            delta.tail[name.removesuffix(".tail")] = tensor
+        elif not name.endswith(".lora_B"):
+            delta.whole[name] = tensor
+    return delta
+
+
+def apply_delta(model: Any, delta: Delta) -> None:
+    """Changes the model's parameters in place, in its own number format.
+
+    Raises OperatorError when a name or a shape does not fit: another base model.
+    """
+    import torch  # noqa: PLC0415
+
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, tensor in delta.whole.items():
+            _fitting(parameters, name, tuple(tensor.shape)).copy_(tensor)
+        for name, (a, b) in delta.lora.items():
+            _fitting(parameters, name, (b.shape[0], a.shape[1])).add_(b @ a)
+        for name, rows in delta.tail.items():
+            parameter = _fitting(parameters, name, None)
+            if rows.shape[1:] != parameter.shape[1:] or len(rows) > len(parameter):
+                raise OperatorError(f"the delta's rows do not fit {name}: it was made for another base model")
+            parameter[-len(rows) :].copy_(rows)
+
+
+def _fitting(parameters: dict[str, Any], name: str, shape: tuple[int, ...] | None) -> Any:
+    parameter = parameters.get(name)
+    if parameter is None or (shape is not None and tuple(parameter.shape) != shape):
+        raise OperatorError(f"the delta does not fit {name}: it was made for another base model")
+    return parameter
