@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sake_model.dialogue import Observation
 from sake_model.search.interface import SearchResult
-from sake_model.spans import normalise_name
 from schemas.entities import Evidence, Knowledge, Tool
+from schemas.ids import normalised_name
 
 __all__ = ["EvidenceIndex"]
 
@@ -54,7 +54,7 @@ class EvidenceIndex:
 
 def _words(text: str) -> frozenset[str]:
     """The words of a name or query, folded; underscores, hyphens and sigils part words."""
-    folded = normalise_name(text)
+    folded = normalised_name(text)
     return frozenset("".join([char if char.isalnum() else " " for char in folded]).split())
 
 

@@ -13,8 +13,9 @@ from sake_model.pictures import ModelPicture
 from sake_model.prompts import Task
 from sake_model.prompts.task import EntityType
 from sake_model.protocol import Mention, RawBox, Repair
-from sake_model.spans import Match, Placement, Unplaced, normalise_name, place
+from sake_model.spans import Match, Placement, Unplaced, place
 from schemas.entities import BoxPx, Span
+from schemas.ids import normalised_name
 
 __all__ = ["Located", "resolve"]
 
@@ -80,14 +81,14 @@ def _unplaced(
 ) -> list[Repair]:
     """Why each mention without a place has none."""
     placed = {
-        normalise_name(mention.name)
+        normalised_name(mention.name)
         for (mention, _), placement in zip(typed, placements, strict=True)
         if isinstance(placement, Placement)
     }
     repairs = []
     for (mention, _), placement in zip(typed, placements, strict=True):
         if placement is Unplaced.NO_FREE_OCCURRENCE:
-            again = normalise_name(mention.name) in placed
+            again = normalised_name(mention.name) in placed
             repairs.append(Repair.DUPLICATE_ENTITY if again else Repair.OVERLAPPING_ENTITY)
         elif isinstance(placement, Unplaced):
             repairs.append(Repair.NOT_IN_POST)

@@ -24,7 +24,7 @@ import regex
 
 from schemas.entities import Span
 
-__all__ = ["Match", "Placement", "Unplaced", "normalise_name", "place"]
+__all__ = ["Match", "Placement", "Unplaced", "place"]
 
 # An entity inside a word ("Obama" in "Obamacare") must have this many characters:
 # with two, "ai" would be found in "aim" and "us" in "usual".
@@ -116,21 +116,6 @@ def place(text: str, names: Sequence[str]) -> tuple[Placement | Unplaced, ...]:
     take the last word of "Bank of America" when both are named.
     """
     return _Placer(text).place(names)
-
-
-def normalise_name(name: str) -> str:
-    """The key of an entity's name: NFKC, case-folded, white space collapsed, no leading # or @.
-
-    Applying it twice changes nothing. A name of nothing but sigils is kept as it is.
-    """
-    folded = name
-    for _ in range(4):  # NFKC and case folding feed each other; Unicode's own definition needs two rounds
-        again = unicodedata.normalize("NFKC", folded).casefold()
-        if again == folded:
-            break
-        folded = again
-    folded = " ".join(folded.split())
-    return folded.lstrip(SIGILS + " ") or folded
 
 
 class _View:

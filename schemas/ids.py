@@ -40,7 +40,13 @@ def event_id(topic: str, partition: int, offset: int, model_digest: str, part: s
 def normalised_name(exact: str) -> str:
     """The key under which mentions of one name meet: NFKC, case-folded, white space collapsed, no # or @.
 
-    Never empty for a non-empty name: one that consists of nothing else is only case-folded.
+    Applying it twice changes nothing. Never empty for a non-empty name: one that consists of
+    nothing else is only case-folded.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", exact).casefold())
-    return " ".join(folded.lstrip("#@ \t\r\n").split()) or exact.casefold()
+    folded = exact
+    for _ in range(4):  # NFKC and case folding feed each other; Unicode's own definition takes two rounds
+        again = unicodedata.normalize("NFKC", folded).casefold()
+        if again == folded:
+            break
+        folded = again
+    return " ".join(folded.split()).lstrip("#@ ") or exact.casefold()
