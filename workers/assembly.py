@@ -1,16 +1,37 @@
-"""Builds the parts from the settings: the one place that knows both."""
+"""Builds the parts of Kafka and of the worker from the settings: the one place that knows both."""
 
 from __future__ import annotations
 
+import asyncio
+import base64
+from contextlib import AsyncExitStack
+
 from pydantic import SecretStr
 
+from sake_model.deadline import Deadline
+from sake_model.grounding import ResizeLimits
+from sake_model.pictures import ModelPicture, PictureError, facts_of, prepare
+from sake_model.recogniser import Recogniser
 from schemas.errors import OperatorError
+from schemas.posts import ImageSource
+from schemas.recognitions import PictureFacts
 from workers.broker import EmbeddedBroker
 from workers.connection import KafkaConnection
+from workers.model_choice import choose_model, open_engine
+from workers.recognise.config import WorkerConfig
+from workers.recognise.processor import PostProcessor
+from workers.search_choice import open_search
 from workers.settings import Settings
 from workers.topics import TopicNames, TopicShape
 
-__all__ = ["embedded_broker", "kafka_connection", "topic_names", "topic_shape"]
+__all__ = [
+    "embedded_broker",
+    "kafka_connection",
+    "open_processor",
+    "topic_names",
+    "topic_shape",
+    "worker_config",
+]
 
 
 def embedded_broker(settings: Settings) -> EmbeddedBroker:
@@ -25,9 +46,8 @@ def kafka_connection(settings: Settings, bootstrap_servers: str = "") -> KafkaCo
     Raises OperatorError when there is none of them, or when the parts do not fit together.
     """
     kafka = settings.kafka
-    servers = (
-        bootstrap_servers or kafka.bootstrap_servers or EmbeddedBroker.running_at(settings.home / "broker")
-    )
+    servers = bootstrap_servers or kafka.bootstrap_servers
+    servers = servers or EmbeddedBroker.running_at(settings.home / "broker") or ""
     if not servers:
         raise OperatorError(
             f"no broker runs in {settings.home}: start one with `sake broker`, "
@@ -59,3 +79,57 @@ def topic_names(settings: Settings) -> TopicNames:
 def topic_shape(settings: Settings) -> TopicShape:
     """How topics are made."""
     return TopicShape(partitions=settings.topics.partitions, replication=settings.topics.replication)
+
+
+def worker_config(settings: Settings) -> WorkerConfig:
+    """What the recognising worker is told. Raises OperatorError."""
+    return WorkerConfig(
+        connection=kafka_connection(settings),
+        topics=topic_names(settings),
+        group=settings.worker.group,
+        worker_id=settings.worker.id,
+        window=settings.window,
+        commit=settings.commit,
+        post=settings.post,
+        letters=settings.letters,
+        producer=settings.producer,
+        consumer=settings.consumer,
+        drain=settings.drain,
+    )
+
+
+async def open_processor(settings: Settings, stack: AsyncExitStack) -> PostProcessor:
+    """Engine, search, prompts and pictures, put together; `stack` closes what is opened.
+
+    Raises OperatorError, and EngineUnavailable while the engine is away.
+    """
+    choice = choose_model(settings)
+    engine = await open_engine(settings, stack)
+    search = await open_search(settings, stack)
+    recogniser = Recogniser(
+        engine,
+        search,
+        choice.prompts,
+        choice.ref,
+        choice.frame,
+        limits=settings.recogniser,
+    )
+    return PostProcessor(recogniser, InlinePictures(choice.resize), topic_names(settings))
+
+
+class InlinePictures:
+    """Pictures that came inside their posts."""
+
+    def __init__(self, resize: ResizeLimits) -> None:
+        self._resize = resize
+
+    async def get(self, source: ImageSource, deadline: Deadline) -> tuple[ModelPicture | None, PictureFacts]:
+        """See `Pictures`."""
+        if source.data is None:
+            return None, PictureFacts(missing="not_inline")
+        try:
+            data = base64.b64decode(source.data)
+            picture = await asyncio.to_thread(prepare, data, self._resize)
+        except (PictureError, ValueError) as error:
+            return None, PictureFacts(missing=str(getattr(error, "reason", "not_an_image")))
+        return picture, facts_of(picture)

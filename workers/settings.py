@@ -27,7 +27,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from sake_model.dialogue.steps import DialogueLimits
+from sake_model.recogniser import RecogniserLimits
 from sake_model.search.limits import PoolLimits
 from schemas.errors import OperatorError
 from workers.recognise.attempts import PostLimits
@@ -145,8 +145,8 @@ class WorkerSettings:
 class SearchSettings:
     """Which providers answer the model's searches."""
 
-    providers: tuple[Literal["local"], ...] = ("local",)
-    """In the order in which they are asked; `none` turns searching off."""
+    providers: tuple[Literal["local", "none"], ...] = ("local",)
+    """In the order in which they are asked; `none` alone turns searching off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class Settings(BaseSettings):
     consumer: ConsumerLimits = ConsumerLimits()
     producer: ProducerLimits = ProducerLimits()
     drain: DrainLimits = DrainLimits()
-    dialogue: DialogueLimits = DialogueLimits()
+    recogniser: RecogniserLimits = RecogniserLimits()
     search: SearchSettings = SearchSettings()
     pool: PoolLimits = PoolLimits()
     health: HealthSettings = HealthSettings()

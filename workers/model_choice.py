@@ -1,0 +1,99 @@
+"""Which model answers: the checkpoint, its prompts, its picture sizes, and the server that runs it."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from sake_model.engine.client import EngineTarget, VllmEngine
+from sake_model.engine.launcher import EngineServer
+from sake_model.engine.serve_options import ServeOptions
+from sake_model.grounding import BoxFrame, ResizeLimits
+from sake_model.prompts import PromptSet, load_prompts
+from schemas.errors import OperatorError
+from schemas.recognitions import ModelRef
+from workers.settings import Settings
+
+__all__ = ["ModelChoice", "choose_model", "engine_server", "open_engine"]
+
+# For a model that is only known by its name: full instructions, as a large model needs them.
+PROMPTS_OF_A_NAME = "gmner"
+PROMPTS_OF_A_FOLDER = "compact"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """What the recogniser must know of the model."""
+
+    ref: ModelRef
+    prompts: PromptSet
+    frame: BoxFrame
+    resize: ResizeLimits
+
+
+def model_folder(settings: Settings) -> Path | None:
+    """The checkpoint's folder; None when SAKE_MODEL is a name that a server knows."""
+    folder = Path(settings.model) if settings.model else settings.models / "default"
+    return folder if folder.is_dir() else None
+
+
+def choose_model(settings: Settings) -> ModelChoice:
+    """Raises OperatorError when the checkpoint or its prompts are not there."""
+    folder = model_folder(settings)
+    if folder is None and not settings.model:
+        raise OperatorError(
+            f"there is no checkpoint in {settings.models / 'default'}: `make setup` puts one there, "
+            "or set SAKE_MODEL to a folder or to a name that the server knows"
+        )
+    prompts = load_prompts(settings.prompts or own_prompts(folder))
+    name = folder.resolve().name if folder is not None else settings.model
+    digest = f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
+    return ModelChoice(
+        ref=ModelRef(name=name, digest=digest, prompts_digest=prompts.digest),
+        prompts=prompts,
+        frame=prompts.task.box_frame,
+        resize=ResizeLimits(),
+    )
+
+
+def own_prompts(folder: Path | None) -> str | Path:
+    """The prompts that a checkpoint carries, else the built-in ones that suit its kind."""
+    if folder is None:
+        return PROMPTS_OF_A_NAME
+    carried = folder / "prompts"
+    return carried if carried.is_dir() else PROMPTS_OF_A_FOLDER
+
+
+async def open_engine(settings: Settings, stack: AsyncExitStack) -> VllmEngine:
+    """A client of the model server. Raises OperatorError when no server is named."""
+    if not settings.engine.url:
+        raise OperatorError(
+            "no model server: start one with `sake engine` and set SAKE_ENGINE_URL to the address it prints"
+        )
+    key = settings.engine.key
+    target = EngineTarget(
+        base_url=settings.engine.url,
+        model=None if model_folder(settings) else settings.model,
+        api_key=key.get_secret_value() if key is not None else None,
+    )
+    return await stack.enter_async_context(VllmEngine(target))
+
+
+def engine_server(settings: Settings) -> EngineServer:
+    """A server for the checkpoint, on this machine, not started. Raises OperatorError."""
+    folder, engine = model_folder(settings), settings.engine
+    if folder is None and not settings.model:
+        choose_model(settings)  # says what is missing
+    options = ServeOptions(
+        model=str(folder.absolute()) if folder is not None else settings.model,
+        environment=engine.environment,
+        port=engine.listen_port,
+        dtype=engine.dtype,
+        max_model_len=engine.context_tokens,
+        cpu_kv_cache_gib=engine.cpu_kv_cache_gib,
+        cpu_threads=engine.cpu_threads,
+        extra_arguments=engine.arguments,
+    )
+    return EngineServer(options, settings.logs / "engine.log")
