@@ -55,7 +55,7 @@ class Task:
                 exact[fine] = EntityType(coarse, fine)
         known: dict[str, EntityType] = {}
         for name, kind in exact.items():
-            known.setdefault(_folded(name), kind._replace(is_alias=True))
+            known.setdefault(_folded(name), kind)
         for name, target in self.aliases.items():
             if target not in exact:
                 raise ValueError(f"the alias {name!r} stands for {target!r}, which is no type of this task")
@@ -69,16 +69,12 @@ class Task:
         Known are the exact names, the same in another case or with blanks and hyphens for
         underscores, the aliases, and "coarse/fine" pairs.
         """
-        known = self._known
-        found = known.get(written)
-        if found is None:
-            folded = _folded(written)
-            found = known.get(folded)
-            if found is None and "/" in folded:
-                found = known.get(folded.rpartition("/")[2].strip("_"))
-                if found is not None and not found.is_alias:
-                    found = found._replace(is_alias=True)
-        return found
+        found = self._known.get(written)
+        if found is not None:
+            return found
+        folded = _folded(written)
+        found = self._known.get(folded) or self._known.get(folded.rpartition("/")[2].strip("_"))
+        return found and found._replace(is_alias=True)
 
 
 def _folded(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from sake_model.protocol.lenient_json import MISSING
 from sake_model.protocol.repairs import Repair
 from sake_model.protocol.turns import Mention, RawBox, TurnLimits
 
@@ -110,11 +111,7 @@ def _mention(item: object, repairs: list[Repair]) -> Mention | None:
     kind = _take(fields, _TYPE_KEYS, repairs)
     if not isinstance(name, str) or not isinstance(kind, str) or not name.strip():
         return None
-    if not any(key in fields for key in _BOX_KEYS):
-        repairs.append(Repair.MISSING_BOX)
-        box = None
-    else:
-        box = _box(_take(fields, _BOX_KEYS, repairs), repairs)
+    box = _box(_take(fields, _BOX_KEYS, repairs), repairs)
     repairs += [Repair.EXTRA_KEY] * len(fields)
     return Mention(_whole(name, repairs), _whole(kind, repairs), box)
 
@@ -125,7 +122,7 @@ def _by_name(item: object) -> dict[str, object]:
 
 
 def _take(fields: dict[str, object], keys: tuple[str, ...], repairs: list[Repair]) -> object:
-    """The value of the first of these keys, taken out of the fields; None without one."""
+    """The value of the first of these keys, taken out of the fields; MISSING without one."""
     if keys[0] in fields:
         return fields.pop(keys[0])
     by_folded = {key.strip().lower().replace(" ", "_").replace("-", "_"): key for key in fields}
@@ -134,12 +131,12 @@ def _take(fields: dict[str, object], keys: tuple[str, ...], repairs: list[Repair
         if written is not None:
             repairs.append(Repair.WRONG_KEY)
             return fields.pop(written)
-    return None
+    return MISSING
 
 
 def _box(value: object, repairs: list[Repair]) -> RawBox | None:
-    if value is None:
-        repairs.append(Repair.NULL_BOX)
+    if value is MISSING or value is None:
+        repairs.append(Repair.MISSING_BOX if value is MISSING else Repair.NULL_BOX)
         return None
     if isinstance(value, list):
         if not value:

@@ -22,12 +22,13 @@ _MAX_DEPTH = 16
 
 _CLOSING_QUOTE = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`"}
 _SPACE = re.compile(r"\s*")
-# A quote ends its string only where JSON goes on after it.
-_AFTER_STRING = re.compile(r"\s{0,16}(?:[,:}\]]|$)")
+# A quote ends its string only where JSON goes on after it, if only with the next key.
+_AFTER_STRING = re.compile(r"\s{0,16}(?:[,:}\]]|$|[\"'“]\w{1,16}[\"'”]\s{0,4}:)")
 # `[1, 2, 3, 4]]}`: the object's own bracket comes yet.
 _SUPERFLUOUS = re.compile(r"\]\s{0,16}\}")
 _BARE_WORD = re.compile(r"[^,:{}\[\]\"\n]+")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_BAD_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\\"/bfnrt]|u[0-9a-fA-F]{4})")
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _LITERALS: dict[str, object] = {"true": True, "false": False, "null": None}
 _PYTHON_LITERALS: dict[str, object] = {"True": True, "False": False, "None": None}
@@ -171,7 +172,7 @@ class _Reader:
             self.at += 1
             value = MISSING if self._peek() in ("", ",", "}", "]") else self.value(depth + 1)
             if isinstance(key, str) and value is not MISSING:
-                pairs.setdefault(key, value)
+                pairs[key] = value  # the last one counts, as in JSON readers
         if self.at == before:  # a character that begins nothing
             self.at += 1
             self._unbalanced()
@@ -197,7 +198,9 @@ class _Reader:
         self.at = end + 1
         raw = self.text[begin:end]
         if "\\" in raw:
-            raw = _unescape(raw)
+            if _BAD_ESCAPE.search(raw):
+                self.repairs.append(Repair.UNESCAPED)
+            raw = _ESCAPE.sub(_escaped, raw)
         return raw
 
     def _string_end(self, begin: int, closing: str) -> int:
@@ -245,11 +248,6 @@ def _number(word: str) -> int | float | None:
     return None
 
 
-def _unescape(raw: str) -> str:
-    def one(match: re.Match[str]) -> str:
-        code = match[1]
-        if len(code) == 5:
-            return chr(int(code[1:], 16))
-        return _ESCAPED.get(code, code)
-
-    return _ESCAPE.sub(one, raw)
+def _escaped(match: re.Match[str]) -> str:
+    code = match[1]
+    return chr(int(code[1:], 16)) if len(code) == 5 else _ESCAPED.get(code, code)

@@ -12,9 +12,14 @@ import re
 
 __all__ = ["neutralise", "neutralise_turn"]
 
-# `<`, a few marks, a letter, up to 64 more characters, `>`. Longer than any special token of the
-# model families served (the longest of SmolLM2's and Qwen's has 21); "<3" and "a < b" do not match.
-_TAG_LIKE = re.compile(r"<(\s{0,4}[/!|｜\s]{0,4}[A-Za-z_][^<>]{0,64})>")
+# `<`, a mark or two, a letter, up to 64 more characters, `>`: longer than any special token of the
+# model families served (the longest of SmolLM2's and Qwen's has 21). Our own tags also with blanks,
+# since that is how leniently they are read. "<3" and "a < b > c" do not match.
+_TAG_LIKE = re.compile(
+    r"<([/!|｜]{0,2}[A-Za-z_][^<>]{0,64}"
+    r"|\s{0,8}/?\s{0,8}(?:reason|text_search|image_search|answer|information)\s{0,8})>",
+    re.IGNORECASE,
+)
 
 # In a model's own turn our tags are meant; only template tokens are not.
 _TEMPLATE_TOKEN = re.compile(r"<([|｜][^<>]{1,64}[|｜])>")

@@ -83,11 +83,14 @@ def parse_turn(
     repairs: list[Repair] = []
     text = _bounded(text, limits, repairs)
     turn = _strict(text, needs_reason)
+    strict = turn is not None
     if turn is None:
         turn, text = _lenient(text, cut_off, needs_reason, repairs)
     action = _within_limits(turn.action, limits, repairs)
     if isinstance(action, Malformed):
         repairs.append(Repair.NO_ACTION)
+    elif not (strict or repairs):
+        repairs.append(Repair.OTHER)
     if action is not turn.action:
         turn = Turn(turn.reason, action)
     return ParsedTurn(turn, tuple(repairs), text)

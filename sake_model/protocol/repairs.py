@@ -30,6 +30,8 @@ class Repair(StrEnum):
     NO_ACTION = "no_action"
     """Nothing that could be read as a search or an answer."""
     TURN_TOO_LONG = "turn_too_long"
+    OTHER = "other"
+    """The strict reading refused the turn for a fault that has no name here."""
     BROKEN_UNICODE = "broken_unicode"
 
     # Its JSON.

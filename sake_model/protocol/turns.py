@@ -40,7 +40,9 @@ INFORMATION_TAG = "information"
 STOP_STRINGS: tuple[str, ...] = (f"</{Tool.TEXT.value}>", f"</{Tool.IMAGE.value}>", f"</{ANSWER_TAG}>")
 """The model's turn ends with one of these, which belongs to the turn."""
 
-OWN_TAG = re.compile(r"<\s*/?\s*(?:reason|text_search|image_search|answer|information)\s*>", re.IGNORECASE)
+OWN_TAG = re.compile(
+    r"<\s{0,8}/?\s{0,8}(?:reason|text_search|image_search|answer|information)\s{0,8}>", re.IGNORECASE
+)
 
 RawBox = tuple[float, float, float, float]
 """Four numbers as the model wrote them, in the checkpoint's own frame; not yet checked."""
