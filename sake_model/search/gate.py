@@ -48,12 +48,14 @@ class Gate:
         provider: Provider,
         limits: ProviderLimits,
         *,
+        weight: Callable[[SearchRequest], int] = lambda _request: 1,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
         self.provider = provider
         self.limits = limits
         self.circuit = Circuit(limits.failures_to_open, limits.open_s, clock=clock)
+        self._weight = weight
         self._clock = clock
         self._random = rng or random.Random()
         self._slots = asyncio.Semaphore(limits.concurrency)
@@ -96,7 +98,7 @@ class Gate:
         except TimeoutError:
             raise NotNow(f"{self.provider.name} is busy") from None
         try:
-            place = await self._enter(flight, start_by_s)
+            place = await self._enter(request, flight, start_by_s)
             try:
                 return await self._call(request)
             finally:
@@ -104,13 +106,15 @@ class Gate:
         finally:
             self._slots.release()
 
-    async def _enter(self, flight: Flight[T], start_by_s: float) -> Place:
+    async def _enter(self, request: SearchRequest, flight: Flight[T], start_by_s: float) -> Place:
         """Waits until neither a pause nor a rate stands in the way; the circuit has the last word."""
         while True:
             self._check(flight, start_by_s)
             if (pause_s := self._paused_until_s - self._clock()) > 0:
                 await asyncio.sleep(pause_s)
-            place = await self._window.enter()
+            weight = self._weight(request)
+            # The first request leaves at once, the others within the time of the attempt.
+            place = await self._window.enter(weight, self.limits.timeout_s if weight > 1 else 0.0)
             if self._paused_until_s > self._clock():  # somebody was throttled while we waited
                 self._window.give_back(place)
             elif not self.circuit.enter():

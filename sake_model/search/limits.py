@@ -92,11 +92,9 @@ class PoolLimits:
     """What the pool as a whole may do."""
 
     cache: CacheLimits = CacheLimits()
-    query_chars: int = 400
-    """Longer queries are cut: no provider takes more (Brave: 400), no entity's name is longer."""
     results: int = 5
     """The most results that one answer keeps."""
 
     def __post_init__(self) -> None:
-        if self.query_chars < 1 or self.results < 1:
-            raise ValueError(f"query_chars and results must be positive: {self}")
+        if self.results < 1:
+            raise ValueError(f"results must be positive: {self}")

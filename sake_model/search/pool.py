@@ -7,7 +7,6 @@ import logging
 import math
 import random
 import time
-import unicodedata
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -26,6 +25,7 @@ from sake_model.search.interface import (
     SearchUnavailable,
 )
 from sake_model.search.limits import PoolLimits, ProviderLimits
+from sake_model.search.query import normalise
 
 __all__ = ["Member", "SearchPool"]
 
@@ -41,6 +41,8 @@ class Member:
     version: str = ""
     """What its answers depend on besides the query (the digest of a local index): a new version
     finds no cached answer of an old one."""
+    weight: Callable[[SearchRequest], int] = lambda _request: 1
+    """How many requests to the remote party one search makes at most: so many count in its rates."""
 
 
 class SearchPool:
@@ -63,7 +65,9 @@ class SearchPool:
         if not names or len(set(names)) != len(names):
             raise ValueError(f"a pool needs providers with names of their own, not {names}")
         self._members = members
-        self._gates = [Gate(each.provider, each.limits, clock=clock, rng=rng) for each in members]
+        self._gates = [
+            Gate(each.provider, each.limits, weight=each.weight, clock=clock, rng=rng) for each in members
+        ]
         self._cache = cache
         self._limits = limits
         self._clock = clock
@@ -75,7 +79,7 @@ class SearchPool:
         error: str | None = None
         try:
             with telemetry.execute_tool(request) as span:
-                outcome = await self._search(self._normal(request), deadline)
+                outcome = await self._search(normalise(request), deadline)
                 telemetry.describe_outcome(span, request, outcome)
         except SearchUnavailable as unavailable:
             error = type(unavailable).__name__
@@ -101,11 +105,6 @@ class SearchPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    def _normal(self, request: SearchRequest) -> SearchRequest:
-        """Equal up to white space and Unicode composition is the same request."""
-        query = " ".join(unicodedata.normalize("NFC", request.query).split())
-        return SearchRequest(request.tool, query[: self._limits.query_chars].rstrip())
 
     async def _search(self, request: SearchRequest, deadline: Deadline) -> SearchOutcome:
         able = [i for i, each in enumerate(self._members) if each.provider.supports(request.tool)]

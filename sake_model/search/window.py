@@ -43,19 +43,23 @@ class SlidingWindow:
         self._turn = asyncio.Lock()
         self._answered = asyncio.Event()
 
-    def free_at_s(self) -> float:
-        """When the next place is free at the latest, if nobody waits: now or later (own clock)."""
+    def free_at_s(self, calls: int = 1) -> float:
+        """When so many places are free at the latest, if nobody waits: now or later (own clock)."""
         now_s = self._clock()
-        return max([now_s, *(self._rate_free_at_s(i, now_s) for i in range(len(self._rates)))])
+        return max([now_s, *(self._rate_free_at_s(i, calls, now_s) for i in range(len(self._rates)))])
 
-    async def enter(self) -> Place:
-        """Waits for a place. The caller must send its call at once, without another await."""
+    async def enter(self, calls: int = 1, spread_s: float = 0.0) -> Place:
+        """Waits for places for `calls` calls. The caller must send the first without another await.
+
+        `spread_s`: how much later the last of them is sent at most. More calls than a rate has
+        places are let through alone, in an empty window.
+        """
         async with self._turn:  # asyncio.Lock is fair: first come, first served
-            while (free_at_s := self.free_at_s()) > self._clock():
+            while (free_at_s := self.free_at_s(calls)) > self._clock():
                 await self._wait(free_at_s - self._clock())
-            place = Place(self._clock() + self._transit_s)
+            place = Place(self._clock() + spread_s + self._transit_s)
             for taken in self._taken:
-                taken.append(place)
+                taken.extend([place] * calls)
             return place
 
     def answered(self, place: Place) -> None:
@@ -66,19 +70,20 @@ class SlidingWindow:
     def give_back(self, place: Place) -> None:
         """The call was not made after all."""
         for taken in self._taken:
-            if place in taken:
-                taken.remove(place)
+            taken[:] = [each for each in taken if each is not place]
         self._answered.set()
 
-    def _rate_free_at_s(self, index: int, now_s: float) -> float:
+    def _rate_free_at_s(self, index: int, calls: int, now_s: float) -> float:
         rate, taken = self._rates[index], self._taken[index]
-        if len(taken) < rate.calls:
+        room = rate.calls - min(calls, rate.calls)
+        if len(taken) <= room:
             return now_s
         # Half-open windows: a call exactly one period after another shares no window with it.
         taken[:] = [place for place in taken if place.counted_by_s + rate.period_s > now_s]
-        if len(taken) < rate.calls:
+        if len(taken) <= room:
             return now_s
-        return min(place.counted_by_s for place in taken) + rate.period_s
+        in_the_way = len(taken) - room
+        return sorted(place.counted_by_s for place in taken)[in_the_way - 1] + rate.period_s
 
     async def _wait(self, seconds: float) -> None:
         """Until the time is over, or an answer may have freed a place earlier."""
