@@ -53,15 +53,14 @@ class Task:
                 if fine in exact and fine != coarse:
                     raise ValueError(f"the type {fine!r} stands twice in [types]")
                 exact[fine] = EntityType(coarse, fine)
-        known: dict[str, EntityType] = {}
+        folded: dict[str, EntityType] = {}
         for name, kind in exact.items():
-            known.setdefault(_folded(name), kind)
+            folded.setdefault(_folded(name), kind._replace(is_alias=True))
         for name, target in self.aliases.items():
             if target not in exact:
                 raise ValueError(f"the alias {name!r} stands for {target!r}, which is no type of this task")
-            known.setdefault(_folded(name), exact[target]._replace(is_alias=True))
-        known.update(exact)
-        object.__setattr__(self, "_known", known)
+            folded.setdefault(_folded(name), exact[target]._replace(is_alias=True))
+        object.__setattr__(self, "_known", folded | exact)
 
     def type_of(self, written: str) -> EntityType | None:
         """The type that a model meant by what it wrote; None when it is none of this task.
