@@ -100,10 +100,10 @@ class SearchCache:
         self._reader = self._writer = None
 
     def _open(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._connect(path)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             if _damaged(error):
                 self._move_aside(path, error)
             else:

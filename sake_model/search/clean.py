@@ -18,6 +18,8 @@ URL_CHARS = 2048
 """What browsers and servers take."""
 
 _UNSEEN = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_INLINE = re.compile(r"</?(?:a|b|bdi|code|em|i|mark|small|span|strong|sub|sup|u)\b[^<>]*>", re.IGNORECASE)
+"""Tags within a word or a sentence: nothing takes their place; a blank takes that of the others."""
 _TAG = re.compile(r"</?[A-Za-z_!?][^<>]*>")
 _TAG_START = re.compile(r"<(?=[/A-Za-z_!?])")
 _JOINERS = {"\u200c", "\u200d"}
@@ -28,7 +30,7 @@ def clean_text(text: str, most_chars: int) -> str:
     """Plain text of at most `most_chars` characters on one line."""
     text = text[: most_chars * 8]  # markup may be most of it, but nobody's megabyte is looked at
     for _ in range(ROUNDS):
-        plain = _TAG.sub(" ", _UNSEEN.sub(" ", html.unescape(text)))
+        plain = _TAG.sub(" ", _INLINE.sub("", _UNSEEN.sub(" ", html.unescape(text))))
         if plain == text:
             break
         text = plain

@@ -229,7 +229,8 @@ def _numbers(listed: str) -> list[float]:
 def decode(body: bytes, shape: type[T], name: str) -> T:
     """The answer as `shape`. Raises SearchFailed if it is not JSON (UTF-8) or not of that shape."""
     try:
-        return msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"), type=shape)
+        # As text first: in fields that are passed over, msgspec would take any bytes.
+        return msgspec.json.decode(body.decode("utf-8-sig"), type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SearchFailed(f"{name}: the answer is not what its API documents: {error}") from error
 

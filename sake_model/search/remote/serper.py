@@ -35,7 +35,7 @@ class _Page(msgspec.Struct):
 
 class _Pages(msgspec.Struct):
     organic: list[msgspec.Raw]
-    knowledgeGraph: msgspec.Raw | None = None  # noqa: N815
+    knowledgeGraph: msgspec.Raw = msgspec.Raw()  # noqa: N815
 
 
 class _Image(msgspec.Struct):
@@ -89,7 +89,7 @@ class SerperProvider:
 
     def _known(self, pages: _Pages) -> Iterator[Candidate]:
         """The knowledge panel: it says in a line what the entity is."""
-        if pages.knowledgeGraph is not None:
+        if bytes(pages.knowledgeGraph) not in (b"", b"null"):
             for known in decode_each([pages.knowledgeGraph], _Known, self.name):
                 snippet = ". ".join(each for each in (known.type, known.description) if each)
                 yield Candidate(known.title, known.descriptionLink or known.website, snippet)

@@ -1,6 +1,7 @@
 """What the pool promises its callers: order, misses, one flight, cache, deadlines, faults."""
 
 import asyncio
+import itertools
 import random
 
 import pytest
@@ -408,7 +409,7 @@ class TestThrottling:
 
         run_virtual(main())
         times_s = provider.called_at_s
-        waits_s = [later - earlier for earlier, later in zip(times_s, times_s[1:], strict=False)]
+        waits_s = [later - earlier for earlier, later in itertools.pairwise(times_s)]
         for wait_s, ceiling_s in zip(waits_s, (1, 2, 4, 8), strict=True):
             assert ceiling_s / 2 <= wait_s <= ceiling_s + 1e-6
 
