@@ -12,5 +12,5 @@ pytestmark = pytest.mark.integration
 
 
 async def test_every_post_once_though_worker_and_broker_die(kafka: Kafka, tmp_path: Path) -> None:
-    plan = FaultPlan(posts=2_000, kills=3, broker_restarts=1, max_wait_ms=40)
+    plan = FaultPlan(posts=2_000, kills=3, broker_restarts=1, max_wait_ms=250)
     assert await run_faults(kafka, plan, tmp_path) == []

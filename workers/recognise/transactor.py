@@ -193,7 +193,8 @@ class Transactor:
             )
         source = self._source
         if message.key is None or (message.follows_input and len(partitions) == source.partitions_of_topic):
-            return partitions[source.partition.partition % len(partitions)]
+            number: int = source.partition.partition
+            return partitions[number % len(partitions)]
         return int(_partition_of_key(message.key, partitions, partitions))
 
 
