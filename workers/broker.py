@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -103,7 +104,7 @@ class EmbeddedBroker:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                    preexec_fn=partial(_die_with_parent, os.getpid()) if sys.platform == "linux" else None,
                     start_new_session=True,  # Ctrl-C is for the parent, which then stops it in order
                 )
             await self._wait_ready()
@@ -216,9 +217,11 @@ def _binary() -> Path:
     return binary
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     # Runs in the child between fork and exec: the kernel sends SIGTERM when the parent is gone.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it went before the kernel was told
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _free_port() -> int:
