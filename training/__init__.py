@@ -1,0 +1,1 @@
+"""The pipeline that makes a SAKE checkpoint: data, base model, fine-tuning, export."""

@@ -1,0 +1,1 @@
+"""Labelled posts: where they come from and how they are checked."""

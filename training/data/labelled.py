@@ -1,0 +1,43 @@
+"""A post with its gold entities: what every loader returns and everything else reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Box", "LabelledEntity", "LabelledPost"]
+
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels of the original picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledEntity:
+    """A gold entity at `[start, end)`, in code points of its post's text."""
+
+    start: int
+    end: int
+    type: str
+    fine_type: str = ""
+    boxes: tuple[Box, ...] = ()
+    """Every place in the picture that shows it; empty when it is not to be seen."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"a span has a positive length, not [{self.start}, {self.end})")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPost:
+    """A post and its entities, in the order in which they stand in the text."""
+
+    id: str
+    text: str
+    entities: tuple[LabelledEntity, ...]
+    picture: Path | None = None
+    tokens: tuple[str, ...] = ()
+    """The corpus's own tokens, where it has any; `text` is then these, joined by single spaces."""
+
+    def exact(self, entity: LabelledEntity) -> str:
+        """The entity as the post writes it."""
+        return self.text[entity.start : entity.end]

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: dialogues to token ids, and the trainer that learns them."""
