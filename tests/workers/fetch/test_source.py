@@ -5,6 +5,7 @@ import base64
 import os
 import socket
 import time
+import tracemalloc
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -111,6 +112,15 @@ async def test_a_bad_answer_ends_with_its_reason(host, path, reason):
     async with source_for(host) as source:
         assert await trouble(source, host.url(path)) == reason
         assert source._budget.free_bytes == FetchLimits().max_bytes_in_memory
+
+
+async def test_a_compressed_bomb_is_never_unpacked_further_than_the_limit(host):
+    async with source_for(host) as source:
+        tracemalloc.start()
+        assert await trouble(source, host.url("/packed/bomb")) == "too_large"
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 5_000_000  # of 20 MiB; the limit is 1 MB
 
 
 async def test_a_drip_of_bytes_ends_with_the_time(host):
