@@ -180,6 +180,13 @@ async def test_after_a_loss_nothing_is_sent_until_the_server_is_well(server, eng
     assert by_name(server.asked[-1]) == [False], "a server that came back holds no picture"
 
 
+async def test_every_request_has_a_connection_of_its_own(server, engine):
+    """Else a server that closes an idle connection makes a request look lost that never ran."""
+    await ask(engine)
+    await ask(engine)
+    assert [headers["Connection"] for headers in server.headers] == ["close", "close"]
+
+
 async def test_many_waiting_requests_share_one_probe(server, engine):
     await asyncio.gather(*(ask(engine) for _ in range(50)))
     assert server.probes == 1
