@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from sake_model.checkpoint.manifest import MANIFEST_FILE, digest_of_name, read_manifest
 from sake_model.engine.client import EngineTarget, VllmEngine
 from sake_model.engine.launcher import EngineServer
 from sake_model.engine.serve_options import ServeOptions
@@ -18,9 +18,8 @@ from workers.settings import Settings
 
 __all__ = ["ModelChoice", "choose_model", "engine_server", "open_engine"]
 
-# For a model that is only known by its name: full instructions, as a large model needs them.
-PROMPTS_OF_A_NAME = "gmner"
-PROMPTS_OF_A_FOLDER = "compact"
+# For a model that brings no prompts: full instructions, as a large model needs them.
+DEFAULT_PROMPTS = "gmner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,34 +46,35 @@ def choose_model(settings: Settings) -> ModelChoice:
             f"there is no checkpoint in {settings.models / 'default'}: `make setup` puts one there, "
             "or set SAKE_MODEL to a folder or to a name that the server knows"
         )
-    prompts = load_prompts(settings.prompts or own_prompts(folder))
-    name = folder.resolve().name if folder is not None else settings.model
-    digest = f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
-    return ModelChoice(
-        ref=ModelRef(name=name, digest=digest, prompts_digest=prompts.digest),
-        prompts=prompts,
-        frame=prompts.task.box_frame,
-        resize=ResizeLimits(),
-    )
-
-
-def own_prompts(folder: Path | None) -> str | Path:
-    """The prompts that a checkpoint carries, else the built-in ones that suit its kind."""
     if folder is None:
-        return PROMPTS_OF_A_NAME
-    carried = folder / "prompts"
-    return carried if carried.is_dir() else PROMPTS_OF_A_FOLDER
+        prompts = load_prompts(settings.prompts or DEFAULT_PROMPTS)
+        ref = ModelRef(
+            name=settings.model, digest=digest_of_name(settings.model), prompts_digest=prompts.digest
+        )
+        return ModelChoice(ref, prompts, prompts.task.box_frame, ResizeLimits())
+    manifest = read_manifest(folder)
+    own = folder / manifest.prompts if manifest.prompts else DEFAULT_PROMPTS
+    prompts = load_prompts(settings.prompts or own)
+    ref = ModelRef(name=manifest.name, digest=manifest.digest, prompts_digest=prompts.digest)
+    # A checkpoint that says nothing of itself leaves its boxes' frame to the prompts.
+    says = (folder / MANIFEST_FILE).is_file()
+    frame = manifest.box_frame if says else prompts.task.box_frame
+    return ModelChoice(ref, prompts, frame, manifest.resize_limits)
 
 
-async def open_engine(settings: Settings, stack: AsyncExitStack) -> VllmEngine:
-    """A client of the model server. Raises OperatorError when no server is named."""
-    if not settings.engine.url:
+async def open_engine(settings: Settings, stack: AsyncExitStack, url: str = "") -> VllmEngine:
+    """A client of the model server: at `url` if given, else where the settings say.
+
+    Raises OperatorError when no server is named.
+    """
+    url = url or settings.engine.url
+    if not url:
         raise OperatorError(
             "no model server: start one with `sake engine` and set SAKE_ENGINE_URL to the address it prints"
         )
     key = settings.engine.key
     target = EngineTarget(
-        base_url=settings.engine.url,
+        base_url=url,
         model=None if model_folder(settings) else settings.model,
         api_key=key.get_secret_value() if key is not None else None,
     )

@@ -11,8 +11,8 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from schemas.errors import OperatorError
 from workers.assembly import kafka_connection, topic_names
+from workers.rates import parse_rate
 from workers.replay import ReplayReport, open_producer
 from workers.replay import replay as replay_lines
 from workers.replay_sources import read_posts
@@ -73,16 +73,3 @@ def replay(
         click.echo(
             f"{report.posts} posts to {name} in {report.seconds:.1f} s, {report.posts_per_s:.0f} a second"
         )
-
-
-def parse_rate(text: str) -> float | None:
-    """Posts a second; None for `max`. Raises OperatorError."""
-    if text == "max":
-        return None
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise OperatorError(f"--rate {text}: give a number of posts a second above 0, or max")
-    return rate

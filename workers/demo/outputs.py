@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -21,7 +21,7 @@ POLL_MS = 200
 
 async def read_outputs(
     connection: KafkaConnection, topics: TopicNames, partitions: dict[str, int]
-) -> AsyncIterator[Recognition | DeadLetter | None]:
+) -> AsyncGenerator[Recognition | DeadLetter | None]:
     """Every recognition and dead letter from the topics' beginning; None when a poll brought nothing,
     so that the caller can look at its clock. Never ends by itself. Raises BrokerUnreachable.
     """

@@ -1,0 +1,54 @@
+"""`sake demo`: posts through the whole system, on a screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from workers.commands.running import run_until_stopped
+from workers.demo.material import from_gmner, own_posts
+from workers.demo.run import Demo, DemoOptions
+from workers.demo.screen import width_of
+from workers.logs import set_up_logging
+from workers.rates import parse_rate
+from workers.settings import LogSettings, load_settings
+
+__all__ = ["demo"]
+
+
+@click.command()
+@click.option(
+    "--gmner",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Play the tweets of a Twitter-GMNER folder instead of our own posts.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Play only so many posts.")
+@click.option("--rate", default="max", show_default=True, help="Posts a second, or max.")
+@click.option(
+    "--pictures",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Draw what was found onto the pictures, into this folder, with a page to look at.",
+)
+@click.option("--keep", is_flag=True, help="Leave everything running at the end, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, all else to stderr.")
+def demo(
+    *, gmner: Path | None, limit: int | None, rate: str, pictures: Path | None, keep: bool, as_json: bool
+) -> None:
+    """Watch posts go through the whole system.
+
+    Starts a broker, a search index, a model server and a worker; puts posts onto the topic; shows
+    what is found as it comes out; stops everything. With SAKE_KAFKA_BOOTSTRAP_SERVERS or
+    SAKE_ENGINE_URL set, those are used instead.
+    """
+    settings = load_settings()
+    console = Console(stderr=as_json)
+    if not console.is_terminal:
+        console = Console(stderr=as_json, width=width_of(console), soft_wrap=True)
+    # The screen is the log; what the parts have to say goes to their own files, save for trouble.
+    set_up_logging(LogSettings(level="warning", format=settings.log.format))
+    material = from_gmner(gmner, limit) if gmner is not None else own_posts(limit)
+    run = Demo(settings, material, DemoOptions(parse_rate(rate), keep=keep), console)
+    if run_until_stopped(run.run()) is None:
+        raise click.Abort

@@ -1,0 +1,175 @@
+"""One run of the demo: start, replay, watch, sum up, stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, aclosing, nullcontext
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+
+from schemas.deadletters import DeadLetter
+from schemas.errors import EngineError
+from schemas.recognitions import Recognition
+from workers.commands.running import stop_requested
+from workers.demo.board import Board
+from workers.demo.material import Material
+from workers.demo.outputs import read_outputs
+from workers.demo.screen import dead_letter_lines, post_lines, status_line, summary_table
+from workers.demo.services import Services, started
+from workers.demo.tally import Tally
+from workers.demo.together import together
+from workers.model_choice import choose_model
+from workers.replay import open_producer, replay
+from workers.settings import Settings
+
+__all__ = ["Demo", "DemoOptions", "DemoResult", "DemoStuck"]
+
+# The worker gives each post its deadline and may try three times; silence longer than all of
+# that means that something is stuck.
+MARGIN_S = 60.0
+
+
+class DemoStuck(EngineError):
+    """Posts went in and nothing came out."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """How a run goes."""
+
+    rate_per_s: float | None = None
+    """Posts a second; None = as fast as they go."""
+    keep: bool = False
+    """Leave everything running at the end, until it is stopped."""
+
+
+@dataclass(slots=True)
+class DemoResult:
+    """What came out."""
+
+    tally: Tally
+    seconds: float = 0.0
+    """From the first post sent to the last record read."""
+    start_s: float = 0.0
+    """From the call until everything was ready."""
+    engine: str = ""
+    recognitions: dict[str, Recognition] = field(default_factory=dict)
+    """By post id."""
+
+
+@dataclass(slots=True)
+class Screen:
+    """The live part below what scrolls by."""
+
+    board: Board
+    status: Callable[[], str] | None = None
+
+    def __rich__(self) -> RenderableType:
+        """The board while things start, the counts afterwards."""
+        return self.board.table() if self.status is None else Group("", self.status())
+
+
+class Demo:
+    """One run."""
+
+    def __init__(
+        self, settings: Settings, material: Material, options: DemoOptions, console: Console
+    ) -> None:
+        self._settings = settings
+        self._material = material
+        self._options = options
+        self._console = console
+        self._screen = Screen(Board(tell=(lambda _: None) if console.is_terminal else console.print))
+        self._result = DemoResult(Tally(expected=len(material.lines)))
+
+    async def run(self) -> DemoResult:
+        """Plays the material. Raises OperatorError, NetworkError, DemoStuck; leaves nothing running."""
+        began_s = time.monotonic()
+        with self._live():
+            async with started(self._settings, self._screen.board) as services:
+                self._result.start_s = time.monotonic() - began_s
+                self._result.engine = services.engine.model
+                if self._console.is_terminal:
+                    self._console.print(self._screen.board.table())
+                self._console.print(f"\n{self._material.name} → {services.topics.posts}\n", style="bold")
+                await self._play(services)
+                self._screen.status = None
+                self._screen.board = Board()
+                self._console.print(self._summary())
+                if self._options.keep:
+                    await self._keep(services)
+        return self._result
+
+    def _live(self) -> AbstractContextManager[object]:
+        if not self._console.is_terminal:
+            return nullcontext()
+        return Live(self._screen, console=self._console, refresh_per_second=8, transient=True)
+
+    async def _play(self, services: Services) -> None:
+        """Sends everything and reads until everything has come out."""
+        tally, began_s = self._result.tally, time.monotonic()
+        self._screen.status = lambda: status_line(tally, time.monotonic() - began_s)
+        async with together() as group:
+            sending = group.create_task(self._send(services))
+            await self._watch(services)
+            await sending
+        self._result.seconds = time.monotonic() - began_s
+
+    async def _send(self, services: Services) -> None:
+        async with open_producer(services.connection) as producer:
+            await replay(
+                self._material.lines,
+                producer,
+                topic=services.topics.posts,
+                source="sake-demo",
+                rate_per_s=self._options.rate_per_s,
+            )
+
+    async def _watch(self, services: Services) -> None:
+        """Shows every record as it arrives. Raises DemoStuck, and OperatorError when the worker ends."""
+        post = self._settings.post
+        patience_s = post.deadline_s * post.max_attempts + MARGIN_S
+        last_s = time.monotonic()
+        async with aclosing(
+            read_outputs(services.connection, services.topics, services.partitions)
+        ) as records:
+            async for record in records:
+                services.worker.check()
+                if record is not None:
+                    last_s = time.monotonic()
+                    self._show(record)
+                    if self._result.tally.complete:
+                        return
+                elif time.monotonic() - last_s > patience_s:
+                    raise DemoStuck(f"no record for {patience_s:.0f} s; look at {self._settings.logs}")
+
+    def _show(self, record: Recognition | DeadLetter) -> None:
+        tally = self._result.tally
+        if isinstance(record, DeadLetter):
+            tally.bury(record)
+            self._console.print(dead_letter_lines(tally.finished, record))
+            return
+        tally.add(record)
+        self._result.recognitions[record.post_id] = record
+        post = self._material.posts.get(record.post_id)
+        if post is not None:
+            self._console.print(post_lines(tally.finished, post, record))
+
+    def _summary(self) -> RenderableType:
+        model = choose_model(self._settings).ref
+        facts = {"checkpoint": f"{model.name}, {model.digest[:19]}…; prompts {model.prompts_digest[:19]}…"}
+        return summary_table(self._result.tally, self._result.seconds, facts)
+
+    async def _keep(self, services: Services) -> None:
+        """Leaves everything running until the command is stopped."""
+        told = " ".join(f"{name}={value}" for name, value in services.variables.items())
+        self._console.print(
+            "Everything keeps running; Ctrl-C stops it. In another terminal, for example:\n"
+            f"  {told} sake topics list\n  {told} sake replay FILE\n"
+            f"The model server: {services.engine_url}",
+            highlight=False,
+        )
+        await stop_requested()
