@@ -88,7 +88,7 @@ class Attempts:
                 failure = await self._engine_trouble(trial, error)
             except NetworkError as error:
                 failure = await self._try_again(trial, error)
-            except Exception as error:  # noqa: BLE001 - the post's own fault, or a bug that it brought to light
+            except Exception as error:
                 return Failure.of(error, attempt=trial.attempts)
             else:
                 return outputs

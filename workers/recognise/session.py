@@ -50,6 +50,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._background: set[asyncio.Task[None]] = set()
         self._full_since_s: float | None = None
+        self._evictions: list[float] = []
         self._consumer = self._make_consumer()
         bench.on_room = self._wake.set
         bench.on_failure = self._lane_failed
@@ -92,6 +93,23 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         """Gives the lanes up: their posts are cancelled, a running transaction may end."""
         lanes = [self._lanes.pop(partition) for partition in revoked if partition in self._lanes]
         await self._close_lanes(lanes)
+        # A member of an ordinary rebalance keeps its member id; one that the group no longer knows has none.
+        if lanes and not self._consumer._coordinator.member_id:
+            self._evicted()
+
+    def _evicted(self) -> None:
+        """Once: a broker that restarted, or a long sleep. Again and again: a rival of the same name."""
+        limits = self._config.drain
+        now_s = time.monotonic()
+        self._evictions = [at_s for at_s in self._evictions if now_s - at_s < limits.rival_window_s] + [now_s]
+        if len(self._evictions) >= limits.rival_evictions and not self._failed.done():
+            self._failed.set_exception(self._rival(f"evicted {len(self._evictions)} times in a minute"))
+
+    def _rival(self, sign: str) -> WorkerFenced:
+        return WorkerFenced(
+            f"{sign}: another process of the group {self._config.group} runs as {self._config.worker_id}; "
+            "give each its own SAKE_WORKER_ID"
+        )
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Opens a lane for each partition, in the background."""
@@ -138,12 +156,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         log.warning("%s", error)
         await asyncio.sleep(self._config.drain.fenced_grace_s)
         if lane in self._lanes.values() and not self._failed.done():
-            self._failed.set_exception(
-                WorkerFenced(
-                    f"{error}, and it has not been taken from this worker: another process of the group "
-                    f"{self._config.group} runs as {self._config.worker_id}; give each its own SAKE_WORKER_ID"
-                )
-            )
+            self._failed.set_exception(self._rival(str(error)))
 
     async def _pump(self) -> None:
         """Asks Kafka for records, again and again, but never for more than there is room for."""
