@@ -29,7 +29,7 @@ async def test_the_resolver_keeps_public_addresses_only():
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::ffff:10.0.0.1", "fe80::1%eth0"])
 async def test_the_resolver_blocks_a_name_that_leads_inside_only(address):
-    with pytest.raises(BlockedAddress, match="inside.example is not public"):
+    with pytest.raises(BlockedAddress, match=r"inside\.example is not public"):
         await resolver(address).resolve("inside.example", 80)
 
 
