@@ -85,7 +85,9 @@ class LocalProvider:
         if not path.is_file():
             raise OperatorError(f"there is no search index at {path}; build it: make assets")
         # Immutable: the builder replaces the file as a whole, so no lock is ever needed.
-        self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        self._db = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+        )
         self._results = results
         self._now = now
         try:
