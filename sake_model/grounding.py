@@ -80,8 +80,11 @@ class ResizeLimits:
     """
 
     min_pixels: int = 512 * 512
+    """A smaller picture is enlarged to this area."""
     max_pixels: int = 2 * 672 * 672
+    """A larger picture is shrunk to this area."""
     factor_px: int = 28
+    """Both sides become multiples of it."""
 
     def __post_init__(self) -> None:
         if self.factor_px <= 0 or self.min_pixels <= 0:

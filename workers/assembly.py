@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
 from contextlib import AsyncExitStack
 
 from pydantic import SecretStr
 
-from sake_model.deadline import Deadline
-from sake_model.grounding import ResizeLimits
-from sake_model.pictures import ModelPicture, PictureError, facts_of, prepare
 from sake_model.recogniser import Recogniser
 from schemas.errors import OperatorError
-from schemas.posts import ImageSource
-from schemas.recognitions import PictureFacts
 from workers.broker import EmbeddedBroker
 from workers.connection import KafkaConnection
+from workers.fetch import PictureSource, PostPictures
 from workers.model_choice import choose_model, open_engine
 from workers.recognise.config import WorkerConfig
 from workers.recognise.processor import PostProcessor
@@ -114,22 +108,6 @@ async def open_processor(settings: Settings, stack: AsyncExitStack) -> PostProce
         choice.frame,
         limits=settings.recogniser,
     )
-    return PostProcessor(recogniser, InlinePictures(choice.resize), topic_names(settings))
-
-
-class InlinePictures:
-    """Pictures that came inside their posts."""
-
-    def __init__(self, resize: ResizeLimits) -> None:
-        self._resize = resize
-
-    async def get(self, source: ImageSource, deadline: Deadline) -> tuple[ModelPicture | None, PictureFacts]:
-        """See `Pictures`."""
-        if source.data is None:
-            return None, PictureFacts(missing="not_inline")
-        try:
-            data = base64.b64decode(source.data)
-            picture = await asyncio.to_thread(prepare, data, self._resize)
-        except (PictureError, ValueError) as error:
-            return None, PictureFacts(missing=str(getattr(error, "reason", "not_an_image")))
-        return picture, facts_of(picture)
+    pictures = PostPictures(PictureSource(settings.picture), choice.resize, settings.picture)
+    stack.push_async_callback(pictures.close)
+    return PostProcessor(recogniser, pictures, topic_names(settings))

@@ -1,34 +1,35 @@
-"""From the settings to a search pool."""
+"""From the settings to the search pool."""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from sake_model.search.cache import SearchCache
-from sake_model.search.index import index_path
-from sake_model.search.limits import ProviderLimits
-from sake_model.search.local import LocalProvider
-from sake_model.search.pool import Member, SearchPool
+from sake_model.deadline import Deadline
+from sake_model.search.factory import build_pool
+from sake_model.search.pool import SearchPool
+from schemas.posts import ImageSource
+from workers.fetch import PictureSource
 from workers.settings import Settings
 
-__all__ = ["open_search"]
+__all__ = ["NO_SEARCH", "open_search"]
 
-# A look-up in the index takes a millisecond: nothing to limit, cache or break.
-LOCAL_LIMITS = ProviderLimits(concurrency=64, hit_ttl_s=0.0, miss_ttl_s=0.0)
+NO_SEARCH = ("none",)
+"""SAKE_SEARCH_PROVIDERS=none: the model is told of no tool."""
 
 
 async def open_search(settings: Settings, stack: AsyncExitStack) -> SearchPool | None:
-    """The pool of the providers that the settings name; None when searching is off.
+    """The pool of the providers that the settings name, None when searching is off; `stack` closes it.
 
-    Raises OperatorError when a provider lacks what it needs.
+    Reference pictures come through the same guard as posts' pictures. Raises OperatorError when a
+    provider lacks what it needs.
     """
-    members = tuple(member(name, settings) for name in settings.search.providers if name != "none")
-    if not members:
+    if settings.search.providers == NO_SEARCH:
         return None
-    cache = SearchCache(settings.home / "search" / "cache.sqlite", settings.pool.cache)
-    return await stack.enter_async_context(SearchPool(members, cache, settings.pool))
+    source = PictureSource(settings.picture)
+    stack.push_async_callback(source.close)
 
+    async def fetch(url: str, deadline: Deadline) -> bytes:
+        async with source.load(ImageSource(url=url), deadline) as data:
+            return data
 
-def member(name: str, settings: Settings) -> Member:
-    """One provider with its limits."""
-    return Member(LocalProvider(index_path(settings.home), results=settings.pool.results), LOCAL_LIMITS)
+    return await stack.enter_async_context(build_pool(settings.search, settings.home, fetch=fetch))

@@ -28,8 +28,9 @@ from pydantic_settings import (
 )
 
 from sake_model.recogniser import RecogniserLimits
-from sake_model.search.limits import PoolLimits
+from sake_model.search.factory import SearchConfig
 from schemas.errors import OperatorError
+from workers.fetch.limits import FetchLimits
 from workers.recognise.attempts import PostLimits
 from workers.recognise.config import ConsumerLimits, DrainLimits
 from workers.recognise.lane import CommitLimits
@@ -142,14 +143,6 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchSettings:
-    """Which providers answer the model's searches."""
-
-    providers: tuple[Literal["local", "none"], ...] = ("local",)
-    """In the order in which they are asked; `none` alone turns searching off."""
-
-
-@dataclass(frozen=True, slots=True)
 class HealthSettings:
     """The HTTP endpoints /livez, /readyz and /metrics."""
 
@@ -209,8 +202,8 @@ class Settings(BaseSettings):
     producer: ProducerLimits = ProducerLimits()
     drain: DrainLimits = DrainLimits()
     recogniser: RecogniserLimits = RecogniserLimits()
-    search: SearchSettings = SearchSettings()
-    pool: PoolLimits = PoolLimits()
+    search: SearchConfig = SearchConfig()
+    picture: FetchLimits = FetchLimits()
     health: HealthSettings = HealthSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()

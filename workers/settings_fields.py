@@ -26,12 +26,17 @@ ENV_PREFIX = "SAKE_"
 # The suffixes by which this project names units (style: `_s`, `_ms`, …).
 UNITS = {
     "bytes": "bytes",
+    "gib": "GiB",
+    "hours": "hours",
+    "mib": "MiB",
+    "per_second": "per second",
+    "port": "TCP port",
+    "ports": "TCP ports",
     "chars": "code points",
     "ms": "ms",
     "per_minute": "per minute",
     "per_s": "per second",
     "pixels": "pixels",
-    "port": "TCP port",
     "px": "pixels",
     "ratio": "share of 1",
     "s": "s",
@@ -68,8 +73,10 @@ class Leaf:
 
     @property
     def is_secret(self) -> bool:
-        """Whether the value must never be shown."""
-        return SecretStr in alternatives(self.annotation)
+        """Whether the value must never be shown: by its type, or by its name where a component of
+        ours, which knows nothing of pydantic, takes plain text.
+        """
+        return SecretStr in alternatives(self.annotation) or self.path[-1].endswith(("key", "password"))
 
 
 def leaves_of(settings: type[BaseModel]) -> tuple[Leaf, ...]:
@@ -134,6 +141,8 @@ def unit_of(leaf: Leaf) -> str:
     for suffix, unit in UNITS.items():
         if name == suffix or name.endswith("_" + suffix):
             return unit
+    if leaf.is_secret:
+        return "secret"
     kinds = [kind for kind in alternatives(leaf.annotation) if kind is not type(None)]
     return " | ".join(dict.fromkeys(_kind_name(kind) for kind in kinds))
 
@@ -143,6 +152,6 @@ def _kind_name(kind: Any) -> str:
         return " | ".join(str(choice) for choice in get_args(kind))
     if get_origin(kind) is not None:
         return "list"
-    names = {"str": "text", "int": "count", "float": "number", "bool": "true | false", "SecretStr": "secret"}
+    names = {"str": "text", "int": "count", "float": "number", "bool": "true | false"}
     name = getattr(kind, "__name__", str(kind))
     return names.get(name, name.lower())

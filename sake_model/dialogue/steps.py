@@ -20,14 +20,19 @@ class DialogueLimits:
     rounds: int = 3
     """Model turns: one to ask for text, one to ask for pictures, one to answer."""
     text_searches: int = 1
+    """How often the model may ask for text; each time with several queries."""
     image_searches: int = 1
+    """How often it may ask for pictures."""
     turn_tokens: int = 1024
     """Tokens of one turn: a reason of some 300 and twenty entities of some 35."""
     results_per_query: int = 3
+    """Results of one query that the model is shown."""
     title_chars: int = 100
+    """Longer titles are cut."""
     snippet_chars: int = 300
     """With 5 queries of 3 results, what a text search adds stays below 6,400 characters."""
     pictures_per_query: int = 1
+    """Reference pictures of one query that the model is shown."""
     cut_text_chars: int = 1000
     """What is left of a text that did not fit: at most some 4 tokens a code point, so 4,000."""
     turn: TurnLimits = field(default_factory=TurnLimits)

@@ -61,6 +61,7 @@ class TurnLimits:
     entities: int = 64
     """The most in one tweet of Twitter-GMNER is below 20."""
     name_chars: int = 256
+    """A longer name is dropped: it is a sentence, not a name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class PostLimits:
     retry_s: float = 0.2
     """Wait after the first such failure; it doubles each time, with jitter."""
     max_retry_s: float = 5.0
+    """The longest such wait."""
     max_solo_deaths: int = 2
     """How often the engine may break under a post that is alone with it."""
     max_record_bytes: int = 1_000_000

@@ -25,7 +25,9 @@ class ConsumerLimits:
     that is back within it keeps them.
     """
     heartbeat_ms: int = 3_000
+    """Between two signs of life to the group."""
     max_poll_interval_ms: int = 300_000
+    """Between two polls at most; the worker polls many times a second, whatever the work does."""
     poll_s: float = 0.2
     """Longest wait for records in one poll."""
     pause_after_s: float = 0.5
@@ -37,6 +39,7 @@ class ConsumerLimits:
     reconnect_s: float = 1.0
     """First wait for a broker that is not there; it doubles up to `max_reconnect_s`."""
     max_reconnect_s: float = 15.0
+    """The longest wait for a broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class DrainLimits:
     `rival_window_s` ends. A broker that restarts does it once.
     """
     rival_window_s: float = 60.0
+    """Evictions further apart than this have nothing to do with each other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,9 @@ class CommitLimits:
     linger_s: float = 0.01
     """Wait for more results once one is ready. A transaction costs about 3 ms and five requests."""
     max_posts: int = 500
+    """Posts in one transaction at most."""
     max_bytes: int = 8 * 1024 * 1024
+    """Bytes of records in one transaction at most."""
     settle_s: float = 0.05
     """Two equal answers so far apart make the committed offset: a coordinator may apply the markers of
     a transaction just after it has reported it as ended.

@@ -63,9 +63,11 @@ class ProducerLimits:
     transaction_timeout_ms: int = 60_000
     """The broker ends a transaction that stays open longer. One takes milliseconds here."""
     request_timeout_ms: int = 30_000
+    """For one request to a broker."""
     close_s: float = 5.0
     """For the last orderly words of a producer; then it is cut off."""
     reconnect_s: float = 1.0
+    """Wait before a producer that broke is opened again."""
 
 
 @dataclass(frozen=True, slots=True)
