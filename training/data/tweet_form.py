@@ -51,7 +51,7 @@ def natural_form(post: LabelledPost) -> LabelledPost:
 def _glued(tokens: tuple[str, ...], i: int) -> bool:
     """Whether token i stands without a blank after the token before it."""
     before, token = tokens[i - 1], tokens[i]
-    if before in GLUES_NEXT or before in OPENS or token == HANDLE_GLUE or before == HANDLE_GLUE:
+    if before in GLUES_NEXT or before in OPENS or HANDLE_GLUE in (token, before):
         return True
     if token in CLOSES or (URL_HEAD.match(before) and token == ":"):
         return True

@@ -54,6 +54,7 @@ class Collator:
     pad_id: int
 
     def __call__(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        """One batch of `as_dataset`'s rows."""
         longest = max(len(item["input_ids"]) for item in items)
         return {
             "input_ids": torch.tensor([_padded(item["input_ids"], longest, self.pad_id) for item in items]),

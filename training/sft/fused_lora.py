@@ -19,11 +19,11 @@ from schemas.errors import OperatorError
 __all__ = ["FusedLoraLinear", "fuse_lora"]
 
 
-class _MergedLinear(torch.autograd.Function):
+class _MergedLinear(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     """x → x (W + s·B·A)ᵀ; gradients to x, A and B, none to W."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any, weight: Any, a: Any, b: Any, scale: float) -> Any:
+    def forward(ctx: Any, x: Any, weight: Any, a: Any, b: Any, scale: float) -> Any:  # noqa: PLR0917 - torch calls it so
         a_cast, b_cast = a.to(weight.dtype), (b * scale).to(weight.dtype)
         merged = torch.addmm(weight, b_cast, a_cast)
         ctx.save_for_backward(x, merged, a_cast, b_cast)

