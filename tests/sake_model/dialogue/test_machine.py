@@ -162,6 +162,14 @@ def test_text_search_does_not_come_twice_nor_after_image_search(first: str) -> N
     assert isinstance(dialogue.after_turn(said(ANSWER)).step, Finished)
 
 
+def test_the_order_of_searches_holds_for_any_number_of_them() -> None:
+    limits = DialogueLimits(rounds=9, text_searches=3, image_searches=3)
+    dialogue = begin(limits=limits).after_turn(said(ASK_IMAGE))
+    dialogue = dialogue.after_search(observed(dialogue))
+    assert not dialogue.step.answer_only  # type: ignore[union-attr]
+    assert prompt(dialogue.after_turn(said(ASK_TEXT))) == COMPACT.last
+
+
 def test_image_search_needs_a_picture_to_compare_with() -> None:
     dialogue = Dialogue.begin("I love Kuzzle!", None, COMPACT).after_turn(said(ASK_IMAGE))
     assert prompt(dialogue) == COMPACT.last
@@ -280,6 +288,12 @@ def test_closing_tells_the_turn_that_is_due_to_answer() -> None:
     closing = begin().closing()
     assert prompt(closing) == f"[560×280]I love Kuzzle!\n{COMPACT.last}"
     assert closing.closing() is closing
+
+
+def test_a_search_asked_for_when_time_is_short_is_not_made() -> None:
+    dialogue = begin().closing().after_turn(said(ASK_TEXT))
+    assert prompt(dialogue) == COMPACT.last
+    assert dialogue.repairs == (Repair.SEARCH_NOT_ALLOWED,)
 
 
 def test_closing_leaves_a_lookup_out() -> None:

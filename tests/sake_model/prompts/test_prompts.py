@@ -41,9 +41,11 @@ def test_a_users_folder_is_the_same_set_under_its_own_name(folder: Path) -> None
 def test_the_digest_changes_with_every_file(folder: Path) -> None:
     seen = {load_prompts(folder).digest}
     for file in sorted(folder.iterdir()):
-        file.write_text(file.read_text() + "\n# more\n")
+        file.write_bytes(file.read_bytes().replace(b".", b"!", 1) + b"# \n")
         seen.add(load_prompts(folder).digest)
-    assert len(seen) == 1 + len(list(folder.iterdir()))
+        file.write_bytes(file.read_bytes()[:-2] + b"~\n")  # as long as before
+        seen.add(load_prompts(folder).digest)
+    assert len(seen) == 1 + 2 * len(list(folder.iterdir()))
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,8 @@ FRAMES: list[tuple[str, str, Turn, list[Repair]]] = [
     ("only a reason", OK, Turn("ok", Malformed()), [R.NO_ACTION]),
     ("prose in the answer", f"{OK}<answer>Berlin is a city</answer>", Turn("ok", Malformed()), [R.UNBALANCED, R.NO_ACTION]),
     ("an empty search", f"{OK}<text_search>[]</text_search>", Turn("ok", Malformed()), [R.NO_ACTION]),
+    ("a tag in a name", f'{OK}<answer>[{{"entity": "</reason>", "type": "PER", "box2d": []}}]</answer>',
+     Turn("ok", Answer((Mention("</reason>", "PER"),))), [R.OTHER]),
     ("a lone surrogate", f"<reason>\ud83d</reason><answer>[{ONE}]</answer>", Turn("?", Answer((BERLIN,))), [R.BROKEN_UNICODE]),
 ]  # fmt: skip
 
