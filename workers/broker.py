@@ -45,8 +45,10 @@ class BrokerLimits:
 
     ready_s: float = 20.0
     """From the start to the first answer; it answers in 0.1 s, plus loading: 1 s for each 100 MB."""
-    stop_s: float = 20.0
-    """From SIGTERM to the end; it then writes one snapshot of everything. SIGKILL after that."""
+    stop_s: float = 60.0
+    """From SIGTERM to the end; it then writes one snapshot of everything, which took over 20 s for 300 MB
+    on a busy machine. SIGKILL after that.
+    """
     poll_s: float = 0.05
     """Between two questions whether it answers yet."""
 

@@ -29,7 +29,7 @@ from workers.recognise.state import WorkerState
 from workers.recognise.window import WindowLimits
 from workers.topics import TopicNames
 
-__all__ = ["Orders", "instant_processor", "start_worker"]
+__all__ = ["Orders", "Slowed", "instant_processor", "instant_recogniser", "start_worker"]
 
 TESTS = Path(__file__).parents[1]
 BOOTSTRAP = (
@@ -72,12 +72,16 @@ class Slowed:
         return await self._inner.process(message, deadline)
 
 
-def instant_processor(names: TopicNames) -> PostProcessor:
-    """The real processor, recogniser and dialogue over the instant engine."""
+def instant_recogniser() -> Recogniser:
+    """The real recogniser and dialogue over the instant engine."""
     prompts = load_prompts("compact")
     model = ModelRef(name="instant", digest="sha256:0", prompts_digest=prompts.digest)
-    recogniser = Recogniser(InstantEngine(), None, prompts, model, BoxFrame.RESIZED)
-    return PostProcessor(recogniser, NoPictures(), names)
+    return Recogniser(InstantEngine(), None, prompts, model, BoxFrame.RESIZED)
+
+
+def instant_processor(names: TopicNames) -> PostProcessor:
+    """The real processor over the instant engine."""
+    return PostProcessor(instant_recogniser(), NoPictures(), names)
 
 
 async def start_worker(orders: Orders) -> asyncio.subprocess.Process:

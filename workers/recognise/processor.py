@@ -68,10 +68,14 @@ class PostProcessor:
             recognition = await self._recogniser.recognise(post, picture, facts, deadline, picture_ms)
         with stage(Stage.RECORD):
             check_recognition(recognition, post)
-            return (
-                self._recognition(message, recognition),
-                *(self._entity(message, recognition, entity) for entity in recognition.entities),
-            )
+            return self.records(message, recognition)
+
+    def records(self, message: InMessage, recognition: Recognition) -> tuple[OutMessage, ...]:
+        """The recognition's record, then one an entity. Raises CodecError."""
+        return (
+            self._recognition(message, recognition),
+            *(self._entity(message, recognition, entity) for entity in recognition.entities),
+        )
 
     async def _picture(
         self, post: Post, deadline: Deadline
