@@ -91,9 +91,7 @@ async def main() -> None:
             for name, cost_us in (await stages(kafka.names, messages[:2000])).items():
                 print(f"  {name:28}{cost_us:9.1f}")
             print(f"  {'commit (window, Kafka)':28}{core / len(posts) * 1e6:9.1f}")
-            print(
-                f"  {'picture, one megapixel':28}{await picture_us():9.1f}   (only posts with one; in threads)"
-            )
+            print(f"  {'picture, one megapixel':28}{await picture_us():9.1f}   (posts with one; in threads)")
 
 
 def report(bare: float, core: float, full: float, posts: int) -> None:
@@ -110,9 +108,7 @@ async def median_of(runs: int, run: Callable[[], Awaitable[float]]) -> float:
     return statistics.median([await run() for _ in range(runs)])
 
 
-async def made_before(
-    names: TopicNames, messages: Sequence[InMessage]
-) -> dict[bytes | None, tuple[OutMessage, ...]]:
+async def made_before(names: TopicNames, messages: Sequence[InMessage]) -> Outputs:
     processor = instant_processor(names)
     return {message.key: await processor.process(message, Deadline.after(60)) for message in messages}
 
