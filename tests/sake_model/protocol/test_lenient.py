@@ -10,7 +10,7 @@ import time
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.turns import any_turn_text, turns
+from support.turns import any_turn_text, check_within_limits, turns
 
 from sake_model.protocol import (
     Answer,
@@ -209,22 +209,7 @@ def test_whatever_the_text_is_the_turn_is_within_the_limits(
     text: str, cut_off: bool, needs_reason: bool
 ) -> None:
     parsed = parse_turn(text, cut_off=cut_off, needs_reason=needs_reason)
-    action = parsed.turn.action
-    (str(parsed.turn) + parsed.text).encode()  # no lone surrogates
-    if isinstance(action, SearchAction):
-        assert 1 <= len(action.queries) <= LIMITS.queries
-        assert len({query.casefold() for query in action.queries}) == len(action.queries)
-        for query in action.queries:
-            assert 0 < len(query) <= LIMITS.query_chars
-            assert query == " ".join(query.split())
-            assert query.isprintable()
-    elif isinstance(action, Answer):
-        assert len(action.mentions) <= LIMITS.entities
-        for mention in action.mentions:
-            assert len(mention.name) <= LIMITS.name_chars
-            assert mention.box is None or all(abs(number) < float("inf") for number in mention.box)
-    else:
-        assert Repair.NO_ACTION in parsed.repairs
+    check_within_limits(parsed, LIMITS)
 
 
 @st.composite
