@@ -12,26 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from sake_model.scoring import GoldEntity
 from schemas.entities import BoxPx
 from schemas.errors import OperatorError
 from schemas.posts import ImageSource, Post
 
-__all__ = ["GmnerFolder", "GoldMention", "Tweet"]
+__all__ = ["SPLITS", "GmnerFolder", "Tweet"]
 
 SPLITS = ("dev", "test", "train")
-
-
-@dataclass(frozen=True, slots=True)
-class GoldMention:
-    """What the data set says about one mention."""
-
-    start: int
-    """Half-open [start, end) in code points of the tweet's text."""
-    end: int
-    exact: str
-    type: str
-    boxes_px: tuple[BoxPx, ...] = ()
-    """Every box of the mention, in pixels of the original picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +29,8 @@ class Tweet:
     id: str
     split: str
     text: str
-    mentions: tuple[GoldMention, ...]
+    gold: tuple[GoldEntity, ...]
+    """Spans in code points of the text, boxes in pixels of the original picture."""
     picture: Path | None
 
     def post(self) -> Post:
@@ -72,8 +61,8 @@ class GmnerFolder:
             path = self.root / "txt" / f"{split}.txt"
             if path.is_file():
                 for name, tokens, tags in read_bio(path.read_text(encoding="utf-8")):
-                    text, mentions = mentions_of(tokens, tags, self._boxes(name))
-                    yield Tweet(name, split, text, mentions, files.get(name))
+                    text, gold = gold_of(tokens, tags, self._boxes(name))
+                    yield Tweet(name, split, text, gold, files.get(name))
 
     def _picture_files(self) -> dict[str, Path]:
         if not self.pictures.is_dir():
@@ -98,25 +87,25 @@ def read_bio(text: str) -> Iterator[tuple[str, list[str], list[str]]]:
         yield name, [token for token, _ in pairs], [tag for _, tag in pairs]
 
 
-def mentions_of(
+def gold_of(
     tokens: list[str], tags: list[str], boxes: dict[str, tuple[BoxPx, ...]]
-) -> tuple[str, tuple[GoldMention, ...]]:
-    """The text of the tokens and its mentions. An I- that follows nothing of its type begins one."""
+) -> tuple[str, tuple[GoldEntity, ...]]:
+    """The text of the tokens and its entities. An I- that follows nothing of its type begins one."""
     text = " ".join(tokens)
-    mentions: list[GoldMention] = []
+    gold: list[GoldEntity] = []
     start, end, kind = 0, 0, ""
     at = 0
     for token, tag in [*zip(tokens, tags, strict=True), ("", "O")]:
         head, _, type_ = tag.partition("-")
         if kind and (head != "I" or type_ != kind):
             exact = text[start:end]
-            mentions.append(GoldMention(start, end, exact, kind, boxes.get(exact, ())))
+            gold.append(GoldEntity((start, end), exact, kind, boxes.get(exact, ())))
             kind = ""
         if head in ("B", "I"):
             start = start if kind else at
             kind, end = type_, at + len(token)
         at += len(token) + 1
-    return text, tuple(mentions)
+    return text, tuple(gold)
 
 
 def read_boxes(xml: bytes) -> dict[str, tuple[BoxPx, ...]]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import orjson
 from rich.console import Console
 
 from workers.commands.running import run_until_stopped
+from workers.demo.judgement import judged
 from workers.demo.material import from_gmner, own_posts
-from workers.demo.run import Demo, DemoOptions
-from workers.demo.screen import width_of
+from workers.demo.run import Demo, DemoOptions, DemoResult
+from workers.demo.sheet import write_sheet
 from workers.logs import set_up_logging
 from workers.rates import parse_rate
 from workers.settings import LogSettings, load_settings
 
 __all__ = ["demo"]
+
+LOG_COLUMNS = 140
+"""Where the output is no terminal: what most log viewers show without scrolling sideways."""
 
 
 @click.command()
@@ -45,10 +50,37 @@ def demo(
     settings = load_settings()
     console = Console(stderr=as_json)
     if not console.is_terminal:
-        console = Console(stderr=as_json, width=width_of(console), soft_wrap=True)
+        console = Console(stderr=as_json, width=LOG_COLUMNS)
     # The screen is the log; what the parts have to say goes to their own files, save for trouble.
     set_up_logging(LogSettings(level="warning", format=settings.log.format))
     material = from_gmner(gmner, limit) if gmner is not None else own_posts(limit)
     run = Demo(settings, material, DemoOptions(parse_rate(rate), keep=keep), console)
-    if run_until_stopped(run.run()) is None:
+    result = run_until_stopped(run.run())
+    if result is None:
         raise click.Abort
+    if pictures is not None:
+        console.print(f"look at {write_sheet(pictures, material, result.recognitions)}", highlight=False)
+    if as_json:
+        click.echo(orjson.dumps(summary(result, judged(material, result.recognitions, result.tally))))
+
+
+def summary(result: DemoResult, judgement: dict[str, str]) -> dict[str, object]:
+    """The run for a program."""
+    tally = result.tally
+    return {
+        "posts": tally.expected,
+        "recognised": tally.recognised,
+        "entities": tally.entities,
+        "boxes": tally.grounded,
+        "with_evidence": tally.with_evidence,
+        "pictures": tally.pictures,
+        "searches": dict(tally.searches),
+        "degraded": dict(tally.degraded),
+        "repairs": dict(tally.repairs),
+        "dead_letters": dict(tally.dead_letters),
+        "start_s": round(result.start_s, 3),
+        "seconds": round(result.seconds, 3),
+        "latency_p50_ms": tally.latency_ms(0.5),
+        "latency_p95_ms": tally.latency_ms(0.95),
+        "judgement": judgement,
+    }

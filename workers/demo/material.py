@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import resources
 from itertools import chain, islice
 from pathlib import Path
 
+from sake_model.scoring import GoldEntity
 from schemas.codec import CodecError, decode_post
 from schemas.errors import OperatorError
 from schemas.posts import Post
-from workers.gmner_folder import GmnerFolder, GoldMention, Tweet
+from workers.demo.gold import FOLDER, Gold, read_gold
+from workers.gmner_folder import GmnerFolder, Tweet
 from workers.replay_sources import Line, encoded, read_lines, with_picture_inside
 
 __all__ = ["Material", "from_gmner", "own_posts", "picture_bytes"]
@@ -28,18 +30,39 @@ class Material:
     lines: tuple[Line, ...]
     posts: dict[str, Post]
     """By id; what is no post is not among them."""
-    gold: dict[str, tuple[GoldMention, ...]] = field(default_factory=dict)
-    """By post id; a post without an entry has no gold."""
+    gold: dict[str, dict[str, tuple[GoldEntity, ...]]] = field(default_factory=dict)
+    """By what to call the part (a split), then by post id."""
+    pictures_missing: frozenset[str] = frozenset()
+    """Posts whose gold speaks of a picture that is not here: their boxes cannot be scored."""
+    missing: dict[str, str | None] = field(default_factory=dict)
+    """Post id → why its picture cannot be had (None = it can); empty where nothing is known."""
+    dead_letters: Counter[str] | None = None
+    """How many lines must become dead letters, by reason; None where nothing is known."""
 
 
 def own_posts(limit: int | None) -> Material:
-    """The posts that come with the project."""
-    folder = Path(str(resources.files("workers.demo") / "posts"))
-    file = folder / "posts.jsonl"
+    """The posts that come with the project. Raises OperatorError when they are not there."""
+    file = FOLDER / "posts.jsonl"
     if not file.is_file():
         raise OperatorError(f"{file} is missing: the installation is not complete")
-    lines = tuple(islice(read_lines(file, folder), limit))
-    return Material("our own posts", lines, dict(readable(lines)))
+    lines = tuple(islice(read_lines(file, FOLDER), limit))
+    gold = read_gold()[: len(lines)]
+    living = [each for each in gold if each.post_id is not None and each.dead_letter is None]
+    return Material(
+        name=f"{len(lines)} posts of our own",
+        lines=lines,
+        posts=dict(readable(lines)),
+        gold={"our own": {str(each.post_id): _entities(each) for each in living}},
+        missing={str(each.post_id): each.missing for each in living},
+        dead_letters=Counter(each.dead_letter for each in gold if each.dead_letter is not None),
+    )
+
+
+def _entities(gold: Gold) -> tuple[GoldEntity, ...]:
+    return tuple(
+        GoldEntity((each.span.start, each.span.end), each.span.exact, each.type, each.boxes_px)
+        for each in gold.entities
+    )
 
 
 def from_gmner(root: Path, limit: int | None) -> Material:
@@ -51,9 +74,17 @@ def from_gmner(root: Path, limit: int | None) -> Material:
     seen = [tweet for tweet in folder.tweets() if tweet.picture is not None]
     tweets = tuple(islice(chain(seen, _without_picture(folder)), limit or DEFAULT_TWEETS))
     lines = tuple(encoded(with_picture_inside(tweet.post(), folder.pictures)) for tweet in tweets)
-    gold = {tweet.id: tweet.mentions for tweet in tweets}
     pictured = sum(tweet.picture is not None for tweet in tweets)
-    return Material(f"{len(tweets)} tweets, {pictured} with photos", lines, dict(readable(lines)), gold)
+    gold: dict[str, dict[str, tuple[GoldEntity, ...]]] = {}
+    for tweet in tweets:
+        gold.setdefault(tweet.split, {})[tweet.id] = tweet.gold
+    return Material(
+        name=f"{len(tweets)} tweets, {pictured} with their photos",
+        lines=lines,
+        posts=dict(readable(lines)),
+        gold=gold,
+        pictures_missing=frozenset(tweet.id for tweet in tweets if tweet.picture is None),
+    )
 
 
 def _without_picture(folder: GmnerFolder) -> Iterator[Tweet]:

@@ -15,6 +15,7 @@ from schemas.errors import EngineError
 from schemas.recognitions import Recognition
 from workers.commands.running import stop_requested
 from workers.demo.board import Board
+from workers.demo.judgement import judged
 from workers.demo.material import Material
 from workers.demo.outputs import read_outputs
 from workers.demo.screen import dead_letter_lines, post_lines, status_line, summary_table
@@ -160,7 +161,8 @@ class Demo:
 
     def _summary(self) -> RenderableType:
         model = choose_model(self._settings).ref
-        facts = {"checkpoint": f"{model.name}, {model.digest[:19]}…; prompts {model.prompts_digest[:19]}…"}
+        facts = judged(self._material, self._result.recognitions, self._result.tally)
+        facts["checkpoint"] = f"{model.name}, {model.digest[:19]}…; prompts {model.prompts_digest[:19]}…"
         return summary_table(self._result.tally, self._result.seconds, facts)
 
     async def _keep(self, services: Services) -> None:

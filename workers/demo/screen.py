@@ -5,8 +5,9 @@ Colours and brackets say the same, so that a screen without colours (a log) read
 
 from __future__ import annotations
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -33,6 +34,8 @@ COLOURS = {
     "event": "bright_magenta",
 }
 OTHER_COLOUR = "bright_blue"
+TEXT_INDENT = (0, 0, 0, 5)
+ENTITY_INDENT = (0, 0, 0, 4)
 MAX_TEXT_CHARS = 400
 MAX_QUOTE_CHARS = 90
 
@@ -46,9 +49,9 @@ def post_lines(number: int, post: Post, recognition: Recognition) -> RenderableT
     """One recognised post: head, text with its entities marked, one line an entity, what went wrong."""
     lines: list[RenderableType] = [
         _head(number, post, recognition),
-        marked_text(post.text, recognition.entities),
+        Padding(marked_text(post.text, recognition.entities), TEXT_INDENT, expand=False),
     ]
-    lines += [_entity_line(entity) for entity in recognition.entities]
+    lines += [Padding(_entity_line(each), ENTITY_INDENT, expand=False) for each in recognition.entities]
     if recognition.outcome.reasons:
         reasons = ", ".join(reason.value for reason in recognition.outcome.reasons)
         missing = recognition.picture.missing if recognition.picture is not None else None
@@ -83,7 +86,7 @@ def _way(recognition: Recognition) -> str:
 
 def marked_text(text: str, entities: tuple[GroundedEntity, ...]) -> Text:
     """The post's text with every entity as `[exact TYPE]` in its colour."""
-    shown = Text("     ")
+    shown = Text()
     at = 0
     for entity in sorted(entities, key=lambda each: each.span.start):
         span = entity.span
@@ -99,7 +102,7 @@ def marked_text(text: str, entities: tuple[GroundedEntity, ...]) -> Text:
 
 
 def _entity_line(entity: GroundedEntity) -> Text:
-    line = Text("    • ")
+    line = Text("• ")
     line.append(shortened(entity.span.exact, 40), style=f"bold {colour_of(entity.type)}")
     line.append(f"  {entity.type}{f'/{entity.fine_type}' if entity.fine_type else ''}")
     box = entity.box_px
@@ -174,8 +177,3 @@ def shortened(text: str, limit: int) -> str:
 def _one_line(text: str) -> str:
     """White space and control characters become single blanks: a post must not drive the terminal."""
     return "".join(" " if char.isspace() else char for char in text if char.isprintable() or char.isspace())
-
-
-def width_of(console: Console) -> int:
-    """Columns to use: the terminal's, or what reads well in a log."""
-    return console.width if console.is_terminal else 140
