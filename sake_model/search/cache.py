@@ -21,6 +21,7 @@ import msgspec
 from sake_model.search.interface import SearchResult
 from sake_model.search.limits import CacheLimits
 from sake_model.search.memory import Entry, MemoryFront
+from sake_model.search.sqlite import connect, damaged
 
 __all__ = ["SearchCache"]
 
@@ -104,13 +105,13 @@ class SearchCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connect(path)
         except (OSError, sqlite3.Error) as error:
-            if _damaged(error):
+            if damaged(error):
                 self._move_aside(path, error)
             else:
                 log.warning("search cache %s cannot be used (%s): going on without it", path, error)
 
     def _connect(self, path: Path) -> None:
-        writer = _connection(path)
+        writer = connect(path, busy_ms=BUSY_MS)
         try:
             writer.execute("PRAGMA journal_mode = WAL")
             writer.execute("PRAGMA synchronous = NORMAL")
@@ -118,7 +119,7 @@ class SearchCache:
             if version != FORMAT:
                 writer.execute("DROP TABLE IF EXISTS answers")
             writer.executescript(SCHEMA)
-            reader = _connection(path)
+            reader = connect(path, busy_ms=BUSY_MS)
             reader.execute("PRAGMA query_only = ON")
         except BaseException:
             writer.close()
@@ -160,7 +161,7 @@ class SearchCache:
 
     def _unreadable(self, error: Exception) -> None:
         log.warning("search cache: an entry cannot be read (%s): asking again", error)
-        if _damaged(error) and self._thread is not None and self._path is not None:
+        if damaged(error) and self._thread is not None and self._path is not None:
             self._reader = None  # closed by the writing thread, which then begins a new file
             self._thread.submit(self._move_aside, self._path, error)
 
@@ -179,7 +180,7 @@ class SearchCache:
                 self._sweep(self._writer)
         except sqlite3.Error as error:
             log.warning("search cache: an answer could not be stored (%s)", error)
-            if _damaged(error) and self._path is not None:
+            if damaged(error) and self._path is not None:
                 self._move_aside(self._path, error)
 
     def _sweep(self, writer: sqlite3.Connection) -> None:
@@ -195,14 +196,3 @@ class SearchCache:
             ") WHERE before < ?)",
             (surplus_bytes,),
         )
-
-
-def _connection(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-    return connection
-
-
-def _damaged(error: Exception) -> bool:
-    """Whether the file itself is at fault (not a lock, not a full disk)."""
-    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

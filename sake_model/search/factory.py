@@ -9,6 +9,7 @@ from pathlib import Path
 from sake_model.search.cache import SearchCache
 from sake_model.search.index import index_path
 from sake_model.search.interface import SearchRequest
+from sake_model.search.ledger import Ledger
 from sake_model.search.limits import CacheLimits, PoolLimits, ProviderLimits, Rate, RetryPolicy
 from sake_model.search.local import LocalProvider
 from sake_model.search.pool import Member, SearchPool
@@ -73,7 +74,7 @@ class SearchConfig:
 
 
 def build_pool(config: SearchConfig, home: Path, *, fetch: Fetch | None = None) -> SearchPool:
-    """The pool of a configuration; cache and index lie under `home`/search.
+    """The pool of a configuration; cache, index and ledger lie under `home`/search.
 
     `fetch` gets the reference pictures of remote providers; without it they only search text.
     Raises OperatorError for a setting that is wrong or missing.
@@ -84,7 +85,9 @@ def build_pool(config: SearchConfig, home: Path, *, fetch: Fetch | None = None) 
     members = tuple(_MEMBERS[name](config, home, fetch) for name in names)
     limits = PoolLimits(cache=CacheLimits(file_bytes=config.cache_mib * 1024 * 1024), results=config.results)
     cache = SearchCache(home / "search" / "cache.sqlite" if config.cache_mib else None, limits.cache)
-    return SearchPool(members, cache, limits)
+    limited = any(member.limits.rates for member in members)
+    ledger = Ledger(home / "search" / "limits.sqlite") if limited else None
+    return SearchPool(members, cache, limits, ledger=ledger)
 
 
 def _local(config: SearchConfig, home: Path, _fetch: Fetch | None) -> Member:

@@ -8,6 +8,7 @@ import math
 import random
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 from sake_model.deadline import Deadline
@@ -23,6 +24,7 @@ from sake_model.search.interface import (
     SearchResult,
     SearchThrottled,
 )
+from sake_model.search.ledger import Ledger
 from sake_model.search.limits import ProviderLimits
 from sake_model.search.window import Place, SlidingWindow
 
@@ -49,6 +51,7 @@ class Gate:
         limits: ProviderLimits,
         *,
         weight: Callable[[SearchRequest], int] = lambda _request: 1,
+        ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
@@ -59,7 +62,14 @@ class Gate:
         self._clock = clock
         self._random = rng or random.Random()
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._window = SlidingWindow(limits.rates, transit_s=limits.transit_s, clock=clock)
+        self._window = SlidingWindow(
+            limits.rates,
+            transit_s=limits.transit_s,
+            clock=clock,
+            ledger=ledger,
+            name=provider.name,
+            answer_within_s=limits.timeout_s,
+        )
         self._paused_until_s = float("-inf")
         self._throttles_in_a_row = 0
 
@@ -92,19 +102,15 @@ class Gate:
         self, request: SearchRequest, flight: Flight[T], start_by_s: float
     ) -> tuple[SearchResult, ...]:
         self._check(flight, start_by_s)
-        try:
-            async with asyncio.timeout_at(start_by_s if math.isfinite(start_by_s) else None):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise NotNow(f"{self.provider.name} is busy") from None
-        try:
-            place = await self._enter(request, flight, start_by_s)
+        patience = asyncio.timeout_at(start_by_s if math.isfinite(start_by_s) else None)
+        async with AsyncExitStack() as held:
             try:
-                return await self._call(request)
-            finally:
-                self._window.answered(place)
-        finally:
-            self._slots.release()
+                async with patience:
+                    await held.enter_async_context(self._slots)
+                    place = await self._enter(request, flight, start_by_s)
+            except TimeoutError:
+                raise NotNow(f"{self.provider.name} is busy") from None
+            return await self._call(request, place)
 
     async def _enter(self, request: SearchRequest, flight: Flight[T], start_by_s: float) -> Place:
         """Waits until neither a pause nor a rate stands in the way; the circuit has the last word."""
@@ -131,8 +137,11 @@ class Gate:
         if start_s > self._clock() and start_s >= min(start_by_s, flight.latest.at_s):
             raise NotNow(f"{self.provider.name} has no place within its limits in time")
 
-    async def _call(self, request: SearchRequest) -> tuple[SearchResult, ...]:
-        """One attempt. Whatever goes wrong leaves as one of the SearchError classes."""
+    async def _call(self, request: SearchRequest, place: Place) -> tuple[SearchResult, ...]:
+        """One attempt. Whatever goes wrong leaves as one of the SearchError classes.
+
+        A call that timed out or was cancelled may still be on its way: its place is kept.
+        """
         before = self.circuit.state
         started_s = self._clock()
         outcome = "failed"
@@ -140,16 +149,19 @@ class Gate:
             with telemetry.retrieval(self.provider.name) as span:
                 async with asyncio.timeout(self.limits.timeout_s):
                     results = await self.provider.search(request, Deadline(started_s + self.limits.timeout_s))
+                self._window.answered(place)
                 outcome = "hit" if results else "miss"
                 telemetry.describe(span, results)
                 self._answered()
                 return results
         except SearchRefused:
             outcome = "refused"
+            self._window.answered(place)
             self._answered()
             raise
         except SearchThrottled as error:
             outcome = "throttled"
+            self._window.answered(place)
             self._throttled(error)
             raise
         except TimeoutError:

@@ -24,6 +24,7 @@ from sake_model.search.interface import (
     SearchResult,
     SearchUnavailable,
 )
+from sake_model.search.ledger import Ledger
 from sake_model.search.limits import PoolLimits, ProviderLimits
 from sake_model.search.query import normalise
 
@@ -58,6 +59,7 @@ class SearchPool:
         cache: SearchCache,
         limits: PoolLimits = PoolLimits(),
         *,
+        ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
@@ -66,9 +68,11 @@ class SearchPool:
             raise ValueError(f"a pool needs providers with names of their own, not {names}")
         self._members = members
         self._gates = [
-            Gate(each.provider, each.limits, weight=each.weight, clock=clock, rng=rng) for each in members
+            Gate(each.provider, each.limits, weight=each.weight, ledger=ledger, clock=clock, rng=rng)
+            for each in members
         ]
         self._cache = cache
+        self._ledger = ledger
         self._limits = limits
         self._clock = clock
         self._flights: Flights[SearchRequest, SearchOutcome] = Flights()
@@ -89,7 +93,7 @@ class SearchPool:
         return _as_asked(outcome, request)
 
     async def close(self) -> None:
-        """Ends what is under way, then frees the providers and the cache."""
+        """Ends what is under way, then frees the providers, the cache and the ledger."""
         await self._flights.close()
         for member in self._members:
             try:
@@ -97,6 +101,8 @@ class SearchPool:
             except Exception:
                 log.exception("search provider %s did not close", member.provider.name)
         self._cache.close()
+        if self._ledger is not None:
+            self._ledger.close()
 
     async def __aenter__(self) -> Self:
         return self

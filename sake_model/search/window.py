@@ -13,9 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sake_model.search.ledger import Ledger
 from sake_model.search.limits import Rate
 
 __all__ = ["Place", "SlidingWindow"]
+
+POLL_S = 0.25
+"""How often a full ledger is looked at again: another process may have been answered early."""
 
 
 @dataclass(slots=True, eq=False)
@@ -24,10 +28,16 @@ class Place:
 
     counted_by_s: float
     """The latest moment (limiter's clock) at which the provider has counted the call."""
+    in_ledger: int = 0
+    """Its number in the ledger; 0 = none."""
 
 
 class SlidingWindow:
-    """Lets callers through, first come first served, within all rates of one provider."""
+    """Lets callers through, first come first served, within all rates of one provider.
+
+    With a ledger the rates hold for all processes that share it, and over their restarts; an
+    unanswered call then counts as late as `answer_within_s` after it was let through.
+    """
 
     def __init__(
         self,
@@ -35,10 +45,17 @@ class SlidingWindow:
         *,
         transit_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        ledger: Ledger | None = None,
+        name: str = "",
+        answer_within_s: float = 0.0,
     ) -> None:
         self._rates = rates
         self._transit_s = transit_s
         self._clock = clock
+        self._ledger = ledger if rates else None
+        self._name = name
+        self._answer_within_s = answer_within_s
+        self._full_until_s = float("-inf")
         self._taken: list[list[Place]] = [[] for _ in rates]
         self._turn = asyncio.Lock()
         self._answered = asyncio.Event()
@@ -46,7 +63,8 @@ class SlidingWindow:
     def free_at_s(self, calls: int = 1) -> float:
         """When so many places are free at the latest, if nobody waits: now or later (own clock)."""
         now_s = self._clock()
-        return max([now_s, *(self._rate_free_at_s(i, calls, now_s) for i in range(len(self._rates)))])
+        own = (self._rate_free_at_s(i, calls, now_s) for i in range(len(self._rates)))
+        return max([now_s, self._full_until_s, *own])
 
     async def enter(self, calls: int = 1, spread_s: float = 0.0) -> Place:
         """Waits for places for `calls` calls. The caller must send the first without another await.
@@ -55,23 +73,41 @@ class SlidingWindow:
         places are let through alone, in an empty window.
         """
         async with self._turn:  # asyncio.Lock is fair: first come, first served
-            while (free_at_s := self.free_at_s(calls)) > self._clock():
-                await self._wait(free_at_s - self._clock())
-            place = Place(self._clock() + spread_s + self._transit_s)
+            while True:
+                while (free_at_s := self.free_at_s(calls)) > self._clock():
+                    await self._wait(free_at_s - self._clock())
+                number = await self._enter_ledger(calls, spread_s)
+                if number is not None:
+                    break
+            place = Place(self._clock() + spread_s + self._transit_s, number)
             for taken in self._taken:
                 taken.extend([place] * calls)
             return place
+
+    async def _enter_ledger(self, calls: int, spread_s: float) -> int | None:
+        """A place among all processes; None = there is none, look again at `_full_until_s`."""
+        if self._ledger is None:
+            return 0
+        counted_in_s = max(spread_s, self._answer_within_s) + self._transit_s
+        number, wait_s = await self._ledger.take(self._name, self._rates, calls, counted_in_s)
+        if number is None:
+            self._full_until_s = self._clock() + min(wait_s, POLL_S)
+        return number
 
     def answered(self, place: Place) -> None:
         """The call was answered: it cannot arrive later than now."""
         place.counted_by_s = min(place.counted_by_s, self._clock())
         self._answered.set()
+        if self._ledger is not None and place.in_ledger:
+            self._ledger.answered(place.in_ledger)
 
     def give_back(self, place: Place) -> None:
         """The call was not made after all."""
         for taken in self._taken:
             taken[:] = [each for each in taken if each is not place]
         self._answered.set()
+        if self._ledger is not None:
+            self._ledger.give_back(place.in_ledger)
 
     def _rate_free_at_s(self, index: int, calls: int, now_s: float) -> float:
         rate, taken = self._rates[index], self._taken[index]

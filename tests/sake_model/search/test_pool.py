@@ -436,6 +436,41 @@ class TestThrottling:
 
         assert run_virtual(main()) == ("second", 0)
 
+    def test_nobody_queues_longer_than_patience_while_another_could_answer(self):
+        slow, second = ScriptedProvider(3.0, name="slow"), ScriptedProvider(name="second")
+
+        async def main():
+            limits = ProviderLimits(concurrency=1, patience_s=2.0)
+            pool = pool_of(slow, second, limits=limits)
+            outcomes = await asyncio.gather(*(pool.search(ask(str(i)), within(60)) for i in range(5)))
+            return sorted(each.provider for each in outcomes), elapsed_s()
+
+        assert run_virtual(main()) == (["second"] * 4 + ["slow"], 3.0)
+
+    def test_a_call_that_timed_out_keeps_its_place_for_its_way(self):
+        provider = ScriptedProvider(100.0, (result(),))
+
+        async def main():
+            limits = ProviderLimits(rates=(Rate(1, 10.0),), transit_s=2.0, timeout_s=0.5, retry=ONCE)
+            pool = pool_of(provider, limits=limits)
+            with pytest.raises(SearchUnavailable):
+                await pool.search(ask("lost"), within(60))
+            await pool.search(ask("next"), within(60))
+
+        run_virtual(main())
+        assert [round(each - START_S, 3) for each in provider.called_at_s] == [0, 12]
+
+    def test_a_search_of_several_requests_takes_as_many_places(self):
+        provider = ScriptedProvider()
+
+        async def main():
+            limits = ProviderLimits(rates=(Rate(10, 60.0),), transit_s=0)
+            pool = pool_of(Member(provider, limits, weight=lambda _: 4))
+            await asyncio.gather(*(pool.search(ask(str(i)), within(600)) for i in range(5)))
+
+        run_virtual(main())
+        assert [round(each - START_S) for each in provider.called_at_s] == [0, 0, 60, 60, 120]
+
     def test_an_absurd_retry_after_does_not_silence_a_provider_for_good(self):
         provider = ScriptedProvider(SearchThrottled("429", retry_after_s=1e15), (result(),))
 
