@@ -215,7 +215,7 @@ def has_nvidia_gpu() -> bool:
 
 def pip(environment: Environment, *arguments: str) -> None:
     """The environment's pip; quiet, its errors are shown."""
-    run([environment.python, "-m", "pip", "--disable-pip-version-check", *arguments, "--quiet"])
+    run([environment.python, "-m", "pip", "--disable-pip-version-check", *arguments, "-qq"])
 
 
 def run(command: list[str]) -> None:
