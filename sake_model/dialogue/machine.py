@@ -85,13 +85,14 @@ class Dialogue:
     ) -> Dialogue:
         """The dialogue about a post's text and picture, the model's first turn due.
 
-        `tools` are those that there are: without any, the first turn only answers.
+        `tools` are those that there are; a search with another one is unavailable. A dialogue that
+        should only answer from the start is `begin(…).closing()`.
         """
         text, imitations = neutralise(text)
         setting = _Setting(text, picture, prompts, limits, tools)
         history = (Message("system", (prompts.system,)),) if prompts.system is not None else ()
         pending = _opening(setting)
-        answer_only = limits.rounds == 1 or not tools
+        answer_only = limits.rounds == 1
         return cls(
             step=_ask(setting, history, pending, prompts.last if answer_only else "", answer_only),
             notes=(),
@@ -218,6 +219,8 @@ class Dialogue:
 
     def _asked_for(self, action: SearchAction, *, allowed: bool) -> Dialogue:
         """This dialogue, its last turn wanting to search."""
+        if action.tool not in self._setting.tools:
+            return self._because(DegradedReason.SEARCH_UNAVAILABLE)._last_chance()
         if not allowed:
             return replace(self, repairs=(*self.repairs, Repair.SEARCH_NOT_ALLOWED))._last_chance()
         before = {observation.request for observation in self.observations}
@@ -235,7 +238,7 @@ class Dialogue:
 
     def _allows(self, tool: Tool, ask: Ask) -> bool:
         limits = self._setting.limits
-        if ask.answer_only or tool not in self._setting.tools or len(self.notes) + 1 >= limits.rounds:
+        if ask.answer_only or len(self.notes) + 1 >= limits.rounds:
             return False
         if tool is Tool.IMAGE:
             return self._setting.picture is not None and self._searches(tool) < limits.image_searches

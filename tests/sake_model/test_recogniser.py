@@ -183,8 +183,8 @@ async def test_no_search_pool_means_no_search() -> None:
     engine = ScriptedEngine([ASK, ANSWER])
     worker = Recogniser(engine, None, COMPACT, MODEL, BoxFrame.RESIZED)
     recognition = await worker.recognise(POST, PICTURE, FACTS, Deadline.after(60))
-    assert prompt_of(engine.requests[0]).endswith(COMPACT.last)
-    assert recognition.repairs == {"search_not_allowed": 1}
+    assert prompt_of(engine.requests[1]) == COMPACT.last
+    assert recognition.outcome.reasons == (DegradedReason.SEARCH_UNAVAILABLE,)
     assert len(recognition.entities) == 1
 
 

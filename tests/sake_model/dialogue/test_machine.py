@@ -176,12 +176,14 @@ def test_image_search_needs_a_picture_to_compare_with() -> None:
     assert Repair.SEARCH_NOT_ALLOWED in dialogue.repairs
 
 
-def test_without_tools_the_first_turn_only_answers() -> None:
-    dialogue = begin(tools=frozenset())
-    assert prompt(dialogue) == f"[560×280]I love Kuzzle!\n{COMPACT.last}"
-    again = dialogue.after_turn(said(ASK_TEXT))
-    assert prompt(again) == COMPACT.last
-    assert again.repairs == (Repair.SEARCH_NOT_ALLOWED,)
+@pytest.mark.parametrize("tools", [frozenset(), frozenset({Tool.IMAGE})])
+def test_a_tool_that_is_not_there_is_unavailable(tools: frozenset[Tool]) -> None:
+    dialogue = begin(tools=tools)
+    assert prompt(dialogue) == prompt(begin())
+    dialogue = dialogue.after_turn(said(ASK_TEXT))
+    assert prompt(dialogue) == COMPACT.last
+    assert dialogue.reasons == (DegradedReason.SEARCH_UNAVAILABLE,)
+    assert dialogue.repairs == ()
 
 
 def test_the_last_round_only_answers() -> None:
