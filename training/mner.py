@@ -1,65 +1,25 @@
-"""MNER F1 of a checkpoint on tweets: batched greedy decoding, read and placed as in serving."""
+"""MNER F1 of a model on tweets: batched greedy decoding, read and placed as in serving."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import click
 
 from sake_model.protocol.parse import parse_turn
 from sake_model.protocol.turns import Answer
+from sake_model.scoring import GoldEntity, Prediction, ScoredPost, bootstrap, official
 from sake_model.spans import Placement, place
 from training.data.labelled import LabelledPost
 
-__all__ = [
-    "Counts",
-    "SpanType",
-    "bootstrap_interval",
-    "counts",
-    "figures_of",
-    "greedy_turns",
-    "measure",
-    "predicted",
-]
+__all__ = ["figures_of", "greedy_turns", "measure", "scored"]
 
-SpanType = tuple[int, int, str]
 MAX_NEW_TOKENS = 320
 """The longest gold turn of Twitter-GMNER train has some 260 tokens."""
-RESAMPLES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Entities right (span and type), predicted, and in the gold."""
-
-    right: int = 0
-    predicted: int = 0
-    gold: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(self.right + other.right, self.predicted + other.predicted, self.gold + other.gold)
-
-    @property
-    def precision(self) -> float:
-        """0 where nothing was predicted."""
-        return self.right / self.predicted if self.predicted else 0.0
-
-    @property
-    def recall(self) -> float:
-        """0 where there was nothing to find."""
-        return self.right / self.gold if self.gold else 0.0
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of the two; micro, over all entities."""
-        both = self.predicted + self.gold
-        return 2 * self.right / both if both else 0.0
 
 
 def greedy_turns(
@@ -80,37 +40,28 @@ def greedy_turns(
             yield i, tokenizer.decode(ids, skip_special_tokens=True)
 
 
-def predicted(post: LabelledPost, turn_text: str) -> set[SpanType] | None:
-    """The placed entities of one turn; None when the turn holds no answer."""
+def scored(post: LabelledPost, turn_text: str) -> tuple[ScoredPost, bool]:
+    """Gold and what one turn gave, and whether the turn held an answer at all."""
+    gold = tuple(GoldEntity((e.start, e.end), post.exact(e), e.type, e.boxes) for e in post.entities)
     action = parse_turn(turn_text).turn.action
     if not isinstance(action, Answer):
-        return None
+        return ScoredPost(gold, ()), False
     places = place(post.text, [mention.name for mention in action.mentions])
-    return {
-        (found.span.start, found.span.end, mention.type)
-        for found, mention in zip(places, action.mentions, strict=True)
-        if isinstance(found, Placement)
-    }
-
-
-def counts(post: LabelledPost, found: set[SpanType] | None) -> Counts:
-    """What one post adds to the micro average."""
-    gold = {(e.start, e.end, e.type) for e in post.entities}
-    answer = found or set()
-    return Counts(len(gold & answer), len(answer), len(gold))
-
-
-def bootstrap_interval(posts: Sequence[Counts], seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the micro F1, posts drawn with replacement."""
-    random = Random(seed)
-    scores = sorted(sum((random.choice(posts) for _ in posts), Counts()).f1 for _ in range(RESAMPLES))
-    return scores[int(0.025 * RESAMPLES)], scores[int(0.975 * RESAMPLES)]
+    predictions = tuple(
+        Prediction(
+            (spot.span.start, spot.span.end) if isinstance(spot, Placement) else None,
+            mention.name,
+            mention.type,
+        )
+        for spot, mention in zip(places, action.mentions, strict=True)
+    )
+    return ScoredPost(gold, predictions), True
 
 
 def measure(model: Any, tokenizer: Any, posts: Sequence[LabelledPost], path: Path) -> dict[str, Any]:
-    """Lets the model answer all posts; writes and returns the figures.
+    """Lets the model answer all posts in bfloat16, as it is served; writes and returns the figures.
 
-    Progress goes to standard error.
+    Progress goes to standard error. The model is changed in place.
     """
     import torch  # noqa: PLC0415
 
@@ -120,24 +71,23 @@ def measure(model: Any, tokenizer: Any, posts: Sequence[LabelledPost], path: Pat
         for i, text in greedy_turns(model, tokenizer, [post.text for post in posts]):
             turns[i] = text
             bar.update(1)
-    answers = [predicted(post, turn) for post, turn in zip(posts, turns, strict=True)]
-    figures = figures_of(posts, answers)
+    figures = figures_of([scored(post, turn) for post, turn in zip(posts, turns, strict=True)])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(figures, indent=1) + "\n")
     return figures
 
 
-def figures_of(posts: Sequence[LabelledPost], answers: Sequence[set[SpanType] | None]) -> dict[str, Any]:
-    """F1 with its interval, precision, recall, and how many turns held no answer."""
-    single = [counts(post, answer) for post, answer in zip(posts, answers, strict=True)]
-    total = sum(single, Counts())
-    low, high = bootstrap_interval(single)
+def figures_of(results: Sequence[tuple[ScoredPost, bool]]) -> dict[str, Any]:
+    """F1 with its 95 % interval, precision, recall, and how many turns held no answer."""
+    counts = [official.score_post(post).mner for post, _ in results]
+    total = official.score(post for post, _ in results).mner
+    sure = bootstrap.f1_interval(counts)
     return {
-        "posts": len(posts),
+        "posts": len(results),
         "mner_f1": round(total.f1, 4),
-        "mner_f1_95": [round(low, 4), round(high, 4)],
+        "mner_f1_95": [round(sure.low, 4), round(sure.high, 4)],
         "precision": round(total.precision, 4),
         "recall": round(total.recall, 4),
-        "broken_turns": sum(answer is None for answer in answers),
-        "counts": asdict(total),
+        "right_predicted_gold": [total.right, total.predicted, total.gold],
+        "broken_turns": sum(not answered for _, answered in results),
     }

@@ -1,0 +1,103 @@
+"""Layers placed on a background in mild perspective, with boxes that are tight to the pixel.
+
+A box is measured on what was painted, after every change of shape: the bounding box of the
+transformed alpha channel. What follows (blur, noise, JPEG) moves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sake_model.grounding import Size, iou
+from training.data.labelled import Box
+
+__all__ = ["ALPHA_SEEN", "Canvas", "alpha_box", "in_perspective"]
+
+ALPHA_SEEN = 128
+"""A pixel counts as part of an object when at least half of it is covered."""
+MAX_TILT = 0.12
+"""A corner moves by at most this share of the layer's side."""
+TRIES = 12
+"""Places tried for a layer before it is left out."""
+MIN_SIDE_PX = 12
+"""Smaller objects cannot be made out after the model's resize."""
+
+
+def alpha_box(layer: Image.Image) -> Box | None:
+    """The tight box of what is visible of a layer; None when nothing is."""
+    seen = layer.getchannel("A").point(lambda a: 255 if a >= ALPHA_SEEN else 0).getbbox()
+    return None if seen is None else (float(seen[0]), float(seen[1]), float(seen[2]), float(seen[3]))
+
+
+def in_perspective(layer: Image.Image, random: Random, tilt: float = MAX_TILT) -> Image.Image:
+    """The layer as seen a little from the side; never larger, cut to what is visible."""
+    width, height = layer.size
+    corners = ((0, 0), (width, 0), (width, height), (0, height))
+    moved = [
+        (
+            x + (1 if x == 0 else -1) * random.uniform(0, tilt) * width,
+            y + (1 if y == 0 else -1) * random.uniform(0, tilt) * height,
+        )
+        for x, y in corners
+    ]
+    warped = layer.transform(
+        layer.size,
+        Image.Transform.PERSPECTIVE,
+        _coefficients(moved, corners),
+        Image.Resampling.BICUBIC,
+    )
+    seen = alpha_box(warped)
+    return warped if seen is None else warped.crop((int(seen[0]), int(seen[1]), int(seen[2]), int(seen[3])))
+
+
+def _coefficients(target: Any, source: Any) -> tuple[float, ...]:
+    """The eight numbers of the projective map from target to source points, as Pillow wants them."""
+    rows, values = [], []
+    for (x, y), (u, v) in zip(target, source, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+        values += [u, v]
+    return tuple(np.linalg.solve(np.array(rows, float), np.array(values, float)).tolist())
+
+
+@dataclass(slots=True)
+class Canvas:
+    """A picture that is being composed. Layers do not overlap, so all boxes stay true."""
+
+    picture: Image.Image
+    """RGB."""
+    taken: list[Box]
+
+    @property
+    def size(self) -> Size:
+        """In pixels."""
+        return Size(*self.picture.size)
+
+    def paste(self, layer: Image.Image, random: Random, *, share: float) -> Box | None:
+        """Puts the layer somewhere free, its longer side `share` of the canvas's shorter side.
+
+        The box of what is then to be seen, or None when no place was found.
+        """
+        longest = share * min(self.picture.size)
+        scale = longest / max(layer.size)
+        width, height = (max(1, round(side * scale)) for side in layer.size)
+        fitted = in_perspective(layer.resize((width, height), Image.Resampling.LANCZOS), random)
+        if min(fitted.size) < MIN_SIDE_PX:
+            return None
+        for _ in range(TRIES):
+            left = random.randint(0, max(0, self.picture.width - fitted.width))
+            top = random.randint(0, max(0, self.picture.height - fitted.height))
+            box = _at(alpha_box(fitted), left, top)
+            if box is not None and all(iou(box, other) == 0 for other in self.taken):
+                self.picture.paste(fitted, (left, top), fitted)
+                self.taken.append(box)
+                return box
+        return None
+
+
+def _at(box: Box | None, left: int, top: int) -> Box | None:
+    return None if box is None else (box[0] + left, box[1] + top, box[2] + left, box[3] + top)

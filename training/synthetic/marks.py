@@ -1,0 +1,113 @@
+"""Brand marks (simple-icons, CC0; icons with a licence of their own left out) and flags (flag-icons, MIT).
+
+Both packages are read as archives; `sake_model.search.index.assets` names and fetches them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import cairosvg
+from PIL import Image
+
+from training.synthetic.identity import Split, split_of
+
+__all__ = ["Brand", "Flag", "Marks", "read_marks"]
+
+RENDER_PX = 224
+"""Longest side of a rasterised mark: about the largest that a composed picture shows."""
+CACHED = 2_000
+"""Rasterised marks kept: some 400 MB at most, and every mark is drawn again and again."""
+MAX_NAME_CHARS = 24
+"""Longer titles are descriptions, not names that a post would use."""
+
+_PATH = re.compile(r'<path d="([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """A brand and its mark."""
+
+    name: str
+    colour: str
+    """RRGGBB."""
+    path: str
+    """SVG path data in a box of 24 by 24."""
+
+    def draw(self, colour: str | None = None) -> Image.Image:
+        """The mark in one colour on nothing, cut to what is painted."""
+        return _cut(
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">'
+            f'<path fill="#{colour or self.colour}" d="{self.path}"/></svg>'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A country and its flag, 4:3."""
+
+    name: str
+    svg: str
+
+    def draw(self) -> Image.Image:
+        """The flag, all of it."""
+        return _cut(self.svg)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks and flags of one split."""
+
+    brands: tuple[Brand, ...]
+    flags: tuple[Flag, ...]
+
+
+def read_marks(simple_icons: Path, flag_icons: Path, split: Split) -> Marks:
+    """The split's marks out of the two npm archives, in the order of their names."""
+    brands = [brand for brand in _brands(simple_icons) if split_of(brand.name) == split]
+    flags = [flag for flag in _flags(flag_icons) if split_of(flag.name) == split]
+    return Marks(tuple(sorted(brands, key=lambda b: b.name)), tuple(sorted(flags, key=lambda f: f.name)))
+
+
+def _brands(archive: Path) -> list[Brand]:
+    files = _files(archive, ("package/icons/", "package/data/simple-icons.json"))
+    icons = json.loads(files["package/data/simple-icons.json"])
+    found = []
+    for icon in icons:
+        path = _PATH.search(files.get(f"package/icons/{icon['slug']}.svg", ""))
+        if "license" not in icon and path and len(icon["title"]) <= MAX_NAME_CHARS:
+            found.append(Brand(icon["title"], icon["hex"], path[1]))
+    return found
+
+
+def _flags(archive: Path) -> list[Flag]:
+    files = _files(archive, ("package/flags/4x3/", "package/country.json"))
+    countries: list[dict[str, Any]] = json.loads(files["package/country.json"])
+    return [
+        Flag(each["name"], files[f"package/{each['flag_4x3']}"])
+        for each in countries
+        if each.get("iso") and f"package/{each['flag_4x3']}" in files and len(each["name"]) <= MAX_NAME_CHARS
+    ]
+
+
+def _files(archive: Path, wanted: tuple[str, ...]) -> dict[str, str]:
+    with tarfile.open(archive) as package:
+        return {
+            member.name: source.read().decode()
+            for member in package
+            if member.name.startswith(wanted) and (source := package.extractfile(member)) is not None
+        }
+
+
+@lru_cache(maxsize=CACHED)
+def _cut(svg: str) -> Image.Image:
+    png = cairosvg.svg2png(bytestring=svg.encode(), output_width=RENDER_PX)
+    layer = Image.open(BytesIO(png)).convert("RGBA")
+    return layer.crop(layer.getchannel("A").getbbox())
