@@ -38,6 +38,7 @@ TEXT_INDENT = (0, 0, 0, 5)
 ENTITY_INDENT = (0, 0, 0, 4)
 MAX_TEXT_CHARS = 400
 MAX_QUOTE_CHARS = 90
+MAX_ID_CHARS = 60
 
 
 def colour_of(type_: str) -> str:
@@ -66,8 +67,8 @@ def _head(number: int, post: Post, recognition: Recognition) -> Text:
         facts.append(f"picture {recognition.picture.width}×{recognition.picture.height}")
     if recognition.repairs:
         facts.append("repaired " + ", ".join(recognition.repairs))
-    head = Text(f"{number:>4} ", style="bold")
-    head.append(post.id, style="bold")
+    head = Text(f"{number:>4} ")
+    head.append(shortened(post.id, MAX_ID_CHARS), style="bold")
     head.append("  " + "  ·  ".join(facts), style="dim")
     return head
 
@@ -119,8 +120,8 @@ def _entity_line(entity: GroundedEntity) -> Text:
 def dead_letter_lines(number: int, letter: DeadLetter) -> RenderableType:
     """One dead letter: which post, why, at which stage."""
     name = letter.key.decode(errors="replace") if letter.key else "(no key)"
-    head = Text(f"{number:>4} ", style="bold")
-    head.append(f"{shortened(name, 60)}", style="bold red")
+    head = Text(f"{number:>4} ")
+    head.append(shortened(name, MAX_ID_CHARS), style="bold red")
     head.append(f"  dead letter: {letter.why.reason} at {letter.why.stage.value}", style="red")
     reason = Text(f"     {shortened(letter.why.exception_message, 160)}", style="dim")
     return Group(head, reason, Text())
