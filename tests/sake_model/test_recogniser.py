@@ -281,6 +281,29 @@ async def test_a_cancelled_post_stops_at_once() -> None:
         await task
 
 
+async def test_a_huge_post_does_not_hold_up_the_others() -> None:
+    post = Post(id="p", text="Berlin " * 5_000)
+    names = [f"erli{i % 8}"[: 4 + i % 2] for i in range(40)]
+    worker, _ = recogniser(render_turn(Turn("x", Answer(tuple(Mention(name, "LOC") for name in names)))))
+    longest_s, done = 0.0, False
+
+    async def heartbeat() -> None:
+        nonlocal longest_s
+        while not done:
+            started = time.monotonic()
+            await asyncio.sleep(0.001)
+            longest_s = max(longest_s, time.monotonic() - started)
+
+    beat = asyncio.create_task(heartbeat())
+    started = time.monotonic()
+    recognition = await worker.recognise(post, None, None, Deadline.after(60))
+    took_s, done = time.monotonic() - started, True
+    await beat
+    assert recognition.repairs["not_in_post"] == len(names)
+    assert took_s > 0.1
+    assert longest_s < took_s / 2
+
+
 # Identity ---------------------------------------------------------------------------------------
 
 
