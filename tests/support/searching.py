@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sake_model.deadline import Deadline
 from sake_model.search.interface import SearchRequest, SearchResult
 from schemas.entities import Tool
 
-Answer = tuple[SearchResult, ...] | Exception | float
+
+@dataclass(frozen=True)
+class Late:
+    """An error, after so many seconds."""
+
+    seconds: float
+    error: Exception
+
+
+Answer = tuple[SearchResult, ...] | Exception | float | Late
 """Results, an error to raise, or seconds to be slow before a hit."""
 
 
@@ -56,6 +66,9 @@ class ScriptedProvider:
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
+            if isinstance(answer, Late):
+                await asyncio.sleep(answer.seconds)
+                raise answer.error
             if isinstance(answer, Exception):
                 raise answer
             if isinstance(answer, float):

@@ -17,7 +17,7 @@ TWO_A_MINUTE = (Rate(2, 60.0),)
 
 class Clock:
     def __init__(self) -> None:
-        self.now_s = 1_000_000.0
+        self.now_s = 1_000_000_000.0
 
     def __call__(self) -> float:
         return self.now_s
@@ -60,6 +60,16 @@ async def test_two_at_the_same_file_share_the_rate(path, clock):
     assert (await take(other, provider="serper"))[0]
     one.close()
     other.close()
+
+
+async def test_who_takes_at_the_same_time_takes_no_more_together(path, clock, caplog):
+    ledgers = [Ledger(path, clock=clock) for _ in range(4)]
+    rates = (Rate(50, 60.0),)
+    taken = await asyncio.gather(*(take(each, rates=rates) for _ in range(100) for each in ledgers))
+    for each in ledgers:
+        each.close()
+    assert sum(number is not None for number, _ in taken) == 50
+    assert not caplog.records
 
 
 async def test_an_unanswered_call_counts_as_late_as_it_may_arrive(path, clock):

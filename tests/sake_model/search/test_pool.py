@@ -5,7 +5,7 @@ import itertools
 import random
 
 import pytest
-from support.searching import ScriptedProvider, result
+from support.searching import Late, ScriptedProvider, result
 from support.virtual_time import START_S, now_s, run_virtual
 
 from sake_model.deadline import Deadline
@@ -435,6 +435,17 @@ class TestThrottling:
             return outcome.provider, elapsed_s()
 
         assert run_virtual(main()) == ("second", 0)
+
+    def test_who_waits_for_the_rate_hears_of_a_pause_too(self):
+        provider = ScriptedProvider(Late(1.0, SearchThrottled("429", retry_after_s=30)), (result(),))
+
+        async def main():
+            limits = ProviderLimits(rates=(Rate(1, 10.0),), transit_s=0)
+            pool = pool_of(provider, limits=limits)
+            await asyncio.gather(*(pool.search(ask(each), within(600)) for each in "ab"))
+
+        run_virtual(main())
+        assert [round(each - START_S, 3) for each in provider.called_at_s] == [0, 31, 41]
 
     def test_nobody_queues_longer_than_patience_while_another_could_answer(self):
         slow, second = ScriptedProvider(3.0, name="slow"), ScriptedProvider(name="second")
