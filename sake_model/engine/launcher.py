@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, NoReturn, Self
 import aiohttp
 from opentelemetry import metrics
 
+from sake_model.checkpoint.interchange import check_finite, check_interchangeable
 from sake_model.engine import guard
+from sake_model.engine.reload import ReloadFailed, probe, swap_weights
 from sake_model.engine.serve_options import ServeOptions, free_port, serve_command, serve_environment
 from schemas.errors import OperatorError
 
@@ -84,6 +86,8 @@ class EngineServer:
         self._port = options.port or free_port(options.host)
         self._task: asyncio.Task[NoReturn] | None = None
         self._ready = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._renew = asyncio.Event()
         self.state = EngineState.STOPPED
         self.starts = 0
 
@@ -133,6 +137,43 @@ class EngineServer:
             raise RuntimeError("EngineServer is used outside of `async with`")
         await asyncio.shield(self._task)
         raise AssertionError("the supervisor only ends with an error")
+
+    async def reload(self, folder: Path) -> float:
+        """Puts another checkpoint live without a restart; the seconds that new turns waited.
+
+        Only for a server with `reloadable`. It is checked before anything happens, tried after,
+        and taken back if it fails the trial: then, as when it is refused, OperatorError is raised
+        and the old one is served. After a restart the server comes up with what is live.
+        """
+        serving = self._replaceable(folder)
+        await asyncio.to_thread(check_interchangeable, serving, folder)
+        await asyncio.to_thread(check_finite, folder, self._options.environment / "bin" / "python")
+        async with self._reloading:
+            await self.ready()
+            try:
+                waited_s = await swap_weights(self.root_url, folder)
+                await probe(self.url, self._options.served_name)
+            except ReloadFailed as error:
+                await self._take_back(serving)
+                raise OperatorError(f"{folder} was taken back, {serving} is served: {error}") from error
+            self._options = replace(self._options, model=str(folder))
+        logger.info("%s is live; new turns waited %.2f s", folder, waited_s)
+        return waited_s
+
+    def _replaceable(self, folder: Path) -> Path:
+        serving = Path(self._options.model)
+        if not self._options.reloadable or not serving.is_dir():
+            raise OperatorError("this server was not started for hot reload: it needs a local checkpoint")
+        if serving.resolve() == folder.resolve():
+            raise OperatorError(f"{folder} is being served: put the new checkpoint into a folder of its own")
+        return serving
+
+    async def _take_back(self, serving: Path) -> None:
+        try:
+            await swap_weights(self.root_url, serving)
+        except ReloadFailed:
+            logger.exception("the old weights were not taken back; the server is started anew with them")
+            self._renew.set()
 
     async def _supervise(self) -> NoReturn:
         failed, backoff_s = 0, self._limits.first_backoff_s
@@ -196,10 +237,13 @@ class EngineServer:
         return False
 
     async def _while_well(self, death: asyncio.Task[int]) -> None:
-        """Returns when the process has ended, or has not answered well for too long."""
+        """Returns when the process has ended, must be renewed or has not answered well for too long."""
         last_well_s = time.monotonic()
+        self._renew.clear()
         async with aiohttp.ClientSession() as session:
-            while not death.done() and time.monotonic() - last_well_s < self._limits.unwell_after_s:
+            while not (death.done() or self._renew.is_set()):
+                if time.monotonic() - last_well_s >= self._limits.unwell_after_s:
+                    return
                 await asyncio.wait((death,), timeout=min(5.0, self._limits.unwell_after_s / 4))
                 if not death.done() and await self._is_well(session):
                     last_well_s = time.monotonic()

@@ -1,0 +1,126 @@
+"""May one checkpoint take another's place in a running server? Answered before it goes live.
+
+A server that loads new weights keeps its old configuration and tokenizer, and takes a missing
+tensor for one that stays as it was; so all of that is compared here. Light: no torch, except for
+the check for numbers that are none, which runs in the model environment.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from sake_model.checkpoint.graft import sha256_of_file
+from sake_model.checkpoint.manifest import Manifest, verify
+from schemas.errors import OperatorError
+
+__all__ = ["check_finite", "check_interchangeable", "tensor_shapes"]
+
+# What the server read at its start and will not read again. Missing in both is equal, too.
+KEPT_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "preprocessor_config.json",
+    "processor_config.json",
+)
+
+# Of config.json: says nothing about the shape of the model.
+FREE_KEYS = frozenset({"transformers_version", "dtype", "torch_dtype", "_name_or_path"})
+
+MAX_HEADER_BYTES = 100 * 2**20
+FINITE_CHECK_TIMEOUT_S = 600.0
+
+
+def check_interchangeable(serving: Path, fresh: Path) -> Manifest:
+    """The manifest of `fresh`. Raises OperatorError, naming the first difference that forbids it."""
+    manifest = verify(fresh)
+    if _config(serving) != _config(fresh):
+        raise OperatorError(f"{fresh} has another architecture than {serving}: restart the server for it")
+    for name in KEPT_FILES:
+        if _digest(serving / name) != _digest(fresh / name):
+            raise OperatorError(f"{fresh} has another {name} than {serving}: restart the server for it")
+    old, new = tensor_shapes(serving), tensor_shapes(fresh)
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            raise OperatorError(f"{fresh}: tensor {name} is {new.get(name)}, being served is {old.get(name)}")
+    return manifest
+
+
+def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Shape of every tensor in the folder's safetensors files, out of their headers.
+
+    Raises OperatorError when there is no such file, or one is cut off or no safetensors file.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        header = _header(path)
+        shapes |= {name: tuple(facts["shape"]) for name, facts in header.items() if name != "__metadata__"}
+    if not shapes:
+        raise OperatorError(f"there are no weights in {folder}")
+    return shapes
+
+
+def check_finite(folder: Path, python: Path) -> None:
+    """Reads all weights in the model environment. Raises OperatorError at a number that is none."""
+    command = [str(python), "-m", "sake_model.checkpoint.interchange", str(folder)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=FINITE_CHECK_TIMEOUT_S, check=False
+    )
+    if done.returncode:
+        raise OperatorError((done.stderr.strip() or "the check of its weights failed").splitlines()[-1])
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        return _without(json.loads((folder / "config.json").read_text()))
+    except (OSError, ValueError) as error:
+        raise OperatorError(f"{folder} has no readable config.json: {error}") from error
+
+
+def _without(config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key not in FREE_KEYS
+    }
+
+
+def _digest(path: Path) -> str | None:
+    return sha256_of_file(path) if path.is_file() else None
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Eight bytes of length, JSON, then the numbers: the safetensors format."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > MAX_HEADER_BYTES:
+                raise ValueError(f"a header of {length} bytes")
+            header: dict[str, Any] = json.loads(file.read(length))
+        ends = [facts["data_offsets"][1] for name, facts in header.items() if name != "__metadata__"]
+        if path.stat().st_size != 8 + length + max(ends, default=0):
+            raise ValueError("it is cut off")
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise OperatorError(f"{path} is no whole safetensors file: {error}") from error
+    return header
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 1 and a sentence when a weight of the folder is infinite or not a number."""
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    for path in sorted(Path(arguments[0]).glob("*.safetensors")):
+        for name, tensor in load_file(path).items():
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                print(f"{path}: tensor {name} holds numbers that are none", file=sys.stderr)
+                return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,104 @@
+"""New weights in a running server: nothing is lost, and bad ones do not stay."""
+
+import asyncio
+import shutil
+
+import pytest
+
+from sake_model.checkpoint.manifest import MANIFEST_FILE, digest_of_files, read_manifest, write_manifest
+from sake_model.deadline import Deadline
+from sake_model.engine.client import EngineTarget, VllmEngine
+from sake_model.engine.interface import EngineOverloaded, Message
+from schemas.errors import OperatorError
+from support.real_engine import drawn_picture
+
+torch = pytest.importorskip("torch")
+safetensors = pytest.importorskip("safetensors.torch")
+msgspec = pytest.importorskip("msgspec")
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+
+NORM = "model.language_model.norm.weight"
+LAYER = "model.language_model.layers.4.mlp.down_proj.weight"
+
+
+def variant(checkpoint, folder, change):
+    """A copy of the checkpoint with some tensors changed, its manifest made anew."""
+    folder.mkdir()
+    for path in checkpoint.iterdir():
+        if path.is_dir():
+            shutil.copytree(path, folder / path.name)
+        elif path.suffix != ".safetensors" and path.name != MANIFEST_FILE:
+            shutil.copy(path, folder)
+    tensors = safetensors.load_file(checkpoint / "model.safetensors")
+    change(tensors)
+    safetensors.save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    digest = digest_of_files(folder)
+    manifest = msgspec.structs.replace(read_manifest(checkpoint), digest=digest, files_digest=digest)
+    write_manifest(folder, manifest)
+    return folder
+
+
+async def turn(engine, number: int) -> str:
+    message = Message("user", (drawn_picture(number), f"Spotify in Berlin, day {number}"))
+    while True:
+        try:
+            done = await engine.generate((message,), stop=(), max_tokens=12, deadline=Deadline.after(120))
+            return done.text
+        except EngineOverloaded:
+            await asyncio.sleep(0.1)
+
+
+def run(vllm, scene):
+    async def with_engine():
+        async with VllmEngine(EngineTarget(vllm.server.url)) as engine:
+            return await scene(engine)
+
+    return asyncio.run(with_engine())
+
+
+def test_under_load_no_turn_is_lost_and_the_new_weights_answer(vllm, checkpoint, tmp_path):
+    def other(tensors):
+        torch.manual_seed(5)
+        tensors[LAYER] += 0.05 * torch.randn_like(tensors[LAYER])
+
+    fresh = variant(checkpoint, tmp_path / "fresh", other)
+
+    async def scene(engine):
+        before = await turn(engine, 1)
+        load = [asyncio.create_task(turn(engine, number)) for number in range(2, 26)]
+        await asyncio.sleep(0.5)
+        waited_s = await asyncio.to_thread(lambda: vllm.run(vllm.server.reload(fresh)))
+        answered = await asyncio.gather(*load)
+        after = await turn(engine, 1)
+        vllm.run(vllm.server.reload(checkpoint))
+        return before, answered, after, await turn(engine, 1), waited_s
+
+    starts = vllm.server.starts
+    before, answered, after, back, waited_s = run(vllm, scene)
+    print(f"new turns waited {waited_s:.2f} s")
+    assert all(answered)
+    assert after != before, "pictures and prefixes of the old weights are not remembered"
+    assert back == before
+    assert vllm.server.starts == starts, "without a restart"
+
+
+def test_weights_that_are_no_numbers_never_go_live(vllm, checkpoint, tmp_path):
+    def broken(tensors):
+        tensors[LAYER][0, 0] = float("nan")
+
+    fresh = variant(checkpoint, tmp_path / "fresh", broken)
+    before = run(vllm, lambda engine: turn(engine, 1))
+    with pytest.raises(OperatorError, match="numbers that are none"):
+        vllm.run(vllm.server.reload(fresh))
+    assert run(vllm, lambda engine: turn(engine, 1)) == before
+
+
+def test_weights_that_answer_nonsense_are_taken_back(vllm, checkpoint, tmp_path):
+    def overflowing(tensors):
+        tensors[NORM].fill_(3e38)
+
+    fresh = variant(checkpoint, tmp_path / "fresh", overflowing)
+    before = run(vllm, lambda engine: turn(engine, 1))
+    with pytest.raises(OperatorError, match="was taken back"):
+        vllm.run(vllm.server.reload(fresh))
+    assert run(vllm, lambda engine: turn(engine, 1)) == before

@@ -1,0 +1,91 @@
+import json
+import shutil
+import struct
+
+import pytest
+
+from sake_model.checkpoint.interchange import check_interchangeable, tensor_shapes
+from sake_model.checkpoint.manifest import Manifest, digest_of_files, write_manifest
+from schemas.errors import OperatorError
+
+CONFIG = {"architectures": ["X"], "transformers_version": "5.19", "text_config": {"hidden_size": 4}}
+
+
+def write_weights(folder, *, cut: int = 0, **shapes: list[int]) -> None:
+    """A safetensors file of float32 zeros."""
+    header, at = {}, 0
+    for name, shape in shapes.items():
+        size = 4 * shape[0] * shape[1]
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    raw = json.dumps(header).encode()
+    data = struct.pack("<Q", len(raw)) + raw + bytes(at)
+    (folder / "model.safetensors").write_bytes(data[: len(data) - cut])
+
+
+def seal(folder) -> None:
+    digest = digest_of_files(folder)
+    write_manifest(folder, Manifest(name=folder.name, digest=digest, files_digest=digest))
+
+
+@pytest.fixture
+def serving(tmp_path):
+    folder = tmp_path / "serving"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "tokenizer.json").write_text("{}")
+    write_weights(folder, a=[2, 3], b=[1, 1])
+    seal(folder)
+    return folder
+
+
+@pytest.fixture
+def fresh(serving):
+    folder = serving.with_name("fresh")
+    shutil.copytree(serving, folder)
+    seal(folder)
+    return folder
+
+
+def test_the_same_shape_may_take_its_place(serving, fresh):
+    config = {**CONFIG, "transformers_version": "5.20"}
+    (fresh / "config.json").write_text(json.dumps(config))
+    seal(fresh)
+    assert check_interchangeable(serving, fresh).name == "fresh"
+
+
+def changed_config(folder):
+    config = {**CONFIG, "text_config": {"hidden_size": 8}}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (changed_config, "another architecture"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{ }"), "another tokenizer.json"),
+        (lambda folder: (folder / "chat_template.jinja").write_text("x"), "another chat_template.jinja"),
+        (lambda folder: write_weights(folder, a=[2, 3]), "tensor b is None"),
+        (lambda folder: write_weights(folder, a=[3, 2], b=[1, 1]), "tensor a"),
+        (lambda folder: write_weights(folder, a=[2, 3], b=[1, 1], c=[1, 1]), "tensor c"),
+        (lambda folder: write_weights(folder, cut=1, a=[2, 3], b=[1, 1]), "cut off"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 9), "no whole safetensors"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
+        (lambda folder: (folder / "config.json").unlink(), "config.json"),
+    ],
+)
+def test_whatever_the_server_would_not_notice_is_refused(serving, fresh, change, says):
+    change(fresh)
+    seal(fresh)
+    with pytest.raises(OperatorError, match=says):
+        check_interchangeable(serving, fresh)
+
+
+def test_a_copy_that_broke_on_its_way_is_refused(serving, fresh):
+    write_weights(fresh, a=[2, 3], b=[1, 1], c=[1, 1])
+    with pytest.raises(OperatorError, match="not those that its"):
+        check_interchangeable(serving, fresh)
+
+
+def test_shapes_are_read_without_reading_weights(serving):
+    assert tensor_shapes(serving) == {"a": (2, 3), "b": (1, 1)}
