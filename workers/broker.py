@@ -191,7 +191,8 @@ class EmbeddedBroker:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), self._limits.stop_s)
+            async with asyncio.timeout(self._limits.stop_s):
+                await process.wait()
         except TimeoutError:
             log.error("the embedded broker did not stop within %.0f s; killed", self._limits.stop_s)
             with contextlib.suppress(ProcessLookupError):

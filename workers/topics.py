@@ -139,6 +139,7 @@ async def _admin(connection: KafkaConnection) -> AIOKafkaAdminClient:
     except KafkaError as error:
         await admin.close()
         raise BrokerUnreachable(
-            f"no Kafka broker answers at {connection.bootstrap_servers}: {error}"
+            f"no Kafka broker answers at {connection.bootstrap_servers} ({error}); "
+            "check the address, and the security settings if it has any"
         ) from error
     return admin

@@ -8,10 +8,15 @@ import signal
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from support.fault_run import until_holding, wait_until_done
-from support.instant_worker import Orders, start_worker
+from support.instant_worker import Orders, Slowed, instant_processor, start_worker
 from support.kafka import Kafka
 from support.post_stream import known_posts, verify
+
+from workers.recognise import Worker
+from workers.recognise.config import DrainLimits
+from workers.recognise.session import WorkerFenced
 
 pytestmark = pytest.mark.integration
 
@@ -61,3 +66,46 @@ async def test_a_frozen_worker_that_wakes_after_its_successor_took_over_repeats_
                 await process.wait()
     await wait_until_done(kafka, orders, len(posts), within_s=60)
     assert await verify(kafka, posts, places) == []
+
+
+async def fence(kafka: Kafka) -> None:
+    """What a successor does first: it starts a producer with the partition's transactional id."""
+    name = f"{kafka.group}-{kafka.names.posts}-0"
+    producer = AIOKafkaProducer(**kafka.connection.options(), transactional_id=name)
+    await producer.start()
+    await producer.stop()
+
+
+async def test_a_partition_that_was_fenced_but_not_taken_away_is_taken_back(kafka: Kafka) -> None:
+    posts = known_posts(600, seed=3)
+    await kafka.create(partitions=1)
+    places = await kafka.produce(post.record for post in posts)
+    config = kafka.config(drain=DrainLimits(fenced_grace_s=0.3))
+    worker = Worker(config, Slowed(instant_processor(kafka.names), max_wait_ms=100))
+    task = asyncio.create_task(worker.run())
+    try:
+        async with asyncio.timeout(30):
+            while worker.state.recognised < 100:
+                await asyncio.sleep(0.01)
+            await fence(kafka)
+            while await committed(kafka) < len(posts):
+                await asyncio.sleep(0.05)
+    finally:
+        worker.stop()
+        await asyncio.gather(task)
+    assert await verify(kafka, posts, places) == []
+
+
+async def test_a_worker_that_is_fenced_again_and_again_ends_and_says_why(kafka: Kafka) -> None:
+    await kafka.create(partitions=1)
+    await kafka.produce(post.record for post in known_posts(3_000, seed=4))
+    config = kafka.config(drain=DrainLimits(fenced_grace_s=0.1))
+    worker = Worker(config, Slowed(instant_processor(kafka.names), max_wait_ms=300))
+    task = asyncio.create_task(worker.run())
+    async with asyncio.timeout(30):
+        while not task.done():
+            if any(lane.opened for lane in worker.state.lanes.values()):
+                await fence(kafka)
+            await asyncio.sleep(0.05)
+    with pytest.raises(WorkerFenced, match="SAKE_WORKER_ID"):
+        task.result()

@@ -51,7 +51,9 @@ class DrainLimits:
     revoke_s: float = 5.0
     """For giving partitions back in a rebalance. The rebalance timeout is the session timeout."""
     fenced_grace_s: float = 10.0
-    """A fenced partition is normal when a rebalance takes it away; this is how long that may take."""
+    """A fenced partition is normal when a rebalance takes it away, which takes a heartbeat or two. One that
+    is still held after this is taken back.
+    """
     rival_evictions: int = 3
     """Two workers of one name throw each other out for ever; the first to be thrown out so often within
     `rival_window_s` ends. A broker that restarts does it once.

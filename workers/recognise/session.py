@@ -27,7 +27,7 @@ from workers.recognise.state import Phase
 from workers.recognise.transactor import Fenced, Source, Transactor
 from workers.recognise.watch import StreamBroken, Watch
 
-__all__ = ["Session", "StreamBroken"]
+__all__ = ["Session", "StreamBroken", "WorkerFenced"]
 
 log = logging.getLogger(__name__)
 
@@ -95,33 +95,22 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         await self._close_lanes(lanes)
         # A member of an ordinary rebalance keeps its member id; one that the group no longer knows has none.
         if lanes and not self._consumer._coordinator.member_id:
-            self._evicted()
-
-    def _evicted(self) -> None:
-        """Once: a broker that restarted, or a long sleep. Again and again: a rival of the same name."""
-        limits = self._config.drain
-        now_s = time.monotonic()
-        self._evictions = [at_s for at_s in self._evictions if now_s - at_s < limits.rival_window_s] + [now_s]
-        if len(self._evictions) >= limits.rival_evictions and not self._failed.done():
-            self._failed.set_exception(self._rival(f"evicted {len(self._evictions)} times in a minute"))
-
-    def _rival(self, sign: str) -> WorkerFenced:
-        return WorkerFenced(
-            f"{sign}: another process of the group {self._config.group} runs as {self._config.worker_id}; "
-            "give each its own SAKE_WORKER_ID"
-        )
+            self._evicted("evicted from the group")
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Opens a lane for each partition, in the background."""
         for partition in assigned:
-            source = Source(partition, self._partitions, self._config.group)
-            transactor = Transactor(self._config.connection, source, self._config.producer)
-            lane = Lane(source, self._bench, transactor, partial(self._consumer.committed, partition))
-            self._lanes[partition] = lane
-            self._bench.state.lanes[lane.name] = lane.state
-            self._opening[partition] = asyncio.create_task(self._open(lane), name=f"open {lane.name}")
+            self._begin(partition)
         self._bench.state.phase = Phase.RUNNING if self._gate.open else Phase.WAITING_FOR_ENGINE
         log.info("holding %s", ", ".join(lane.name for lane in self._lanes.values()) or "no partition")
+
+    def _begin(self, partition: TopicPartition) -> None:
+        source = Source(partition, self._partitions, self._config.group)
+        transactor = Transactor(self._config.connection, source, self._config.producer)
+        lane = Lane(source, self._bench, transactor, partial(self._consumer.committed, partition))
+        self._lanes[partition] = lane
+        self._bench.state.lanes[lane.name] = lane.state
+        self._opening[partition] = asyncio.create_task(self._open(lane), name=f"open {lane.name}")
 
     async def _open(self, lane: Lane) -> None:
         """The order matters: the producer first, then the committed offset, then the first fetch.
@@ -152,11 +141,31 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
             self._failed.set_exception(error)
 
     async def _judge_fenced(self, lane: Lane, error: Fenced) -> None:
-        """Fenced because a rebalance took the partition: it is revoked soon. Otherwise: a rival."""
+        """Fenced because a rebalance took the partition: it is revoked soon. Otherwise it is taken back:
+        a zombie wrote once more, or the broker ended a transaction that this worker slept through.
+        """
         log.warning("%s", error)
         await asyncio.sleep(self._config.drain.fenced_grace_s)
-        if lane in self._lanes.values() and not self._failed.done():
-            self._failed.set_exception(self._rival(str(error)))
+        partition = lane.source.partition
+        if self._lanes.get(partition) is lane:
+            self._evicted("fenced")
+            del self._lanes[partition]
+            await self._close_lanes([lane])
+            self._begin(partition)
+
+    def _evicted(self, how: str) -> None:
+        """Once: a broker that restarted, or a long sleep. Again and again: a rival of the same name."""
+        limits = self._config.drain
+        now_s = time.monotonic()
+        self._evictions = [at_s for at_s in self._evictions if now_s - at_s < limits.rival_window_s] + [now_s]
+        if len(self._evictions) >= limits.rival_evictions and not self._failed.done():
+            times = f"{len(self._evictions)} times in {limits.rival_window_s:.0f} s"
+            self._failed.set_exception(
+                WorkerFenced(
+                    f"{how} {times}: another process of the group {self._config.group} runs as "
+                    f"{self._config.worker_id}; give each its own SAKE_WORKER_ID"
+                )
+            )
 
     async def _pump(self) -> None:
         """Asks Kafka for records, again and again, but never for more than there is room for."""
@@ -170,12 +179,12 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
             if wanting and room:
                 await self._poll(wanting, room)
             else:
-                await self._rest(bool(wanting))
+                await self._rest(any(lane.state.opened for lane in self._lanes.values()))
 
     async def _poll(self, wanting: list[TopicPartition], room: int) -> None:
         self._full_since_s = None
         if paused := self._consumer.paused():
-            self._consumer.resume(*(paused & self._consumer.assignment()))
+            self._consumer.resume(*paused)
         # A lane that is left out must not wait for records of the others.
         everyone = len(wanting) == len(self._lanes)
         timeout_s = self._config.consumer.poll_s if everyone else 0
@@ -190,8 +199,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
             await self._wait_for_room()
 
     async def _rest(self, full: bool) -> None:
-        """Nothing to fetch now. A long rest pauses the partitions and polls all the same, which keeps
-        this worker in the group.
+        """No room, or no partition. A long rest pauses the partitions and polls all the same, which
+        keeps this worker in the group.
         """
         now_s = time.monotonic()
         if self._full_since_s is None:
@@ -204,8 +213,10 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
+        # Not asyncio.wait_for: before Python 3.12 it can swallow a cancellation.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), self._config.consumer.poll_s)
+            async with asyncio.timeout(self._config.consumer.poll_s):
+                await self._wake.wait()
 
     async def _drain(self, stop_now: asyncio.Event) -> None:
         """Finishes and commits what is in work, within `drain_s` or until `stop_now`."""
@@ -279,7 +290,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
                 await self._stop_consumer()
                 self._consumer = self._make_consumer()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        await stop.wait()
                 wait_s = min(2 * wait_s, self._config.consumer.max_reconnect_s)
             else:
                 return True

@@ -226,6 +226,9 @@ async def _cut_off(producer: AIOKafkaProducer) -> None:
 
     aiokafka's `stop` waits for batches that a dead broker never takes, so these are failed first.
     """
+    waiter = producer._txn_manager.wait_for_transaction_end()
+    if waiter is not None and waiter.done():
+        waiter.exception()  # seen: its error was raised already where it was met
     sender = producer._sender
     producer._message_accumulator.fail_all(ProducerClosed())
     with contextlib.suppress(Exception):

@@ -102,7 +102,8 @@ class Worker:
     async def _sleep(self, seconds: float) -> None:
         """Ends early when the worker is stopped."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
 
     def _gate_changed(self) -> None:
         self.state.engine_trouble = self._gate.reason
