@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 
-from opentelemetry import trace
-
 from sake_model.deadline import Deadline
 from sake_model.dialogue import Observation
 from sake_model.grounding import ResizeLimits
@@ -20,8 +18,6 @@ __all__ = ["REFERENCE_SIZE", "look_up"]
 
 REFERENCE_SIZE = ResizeLimits(min_pixels=112 * 112, max_pixels=336 * 336)
 """A mark or a face is known by a few patches: 16 to 144 visual tokens at 28 px each."""
-
-_tracer = trace.get_tracer("sake")
 
 
 async def look_up(
@@ -46,29 +42,11 @@ async def _one(
     reference_size: ResizeLimits,
     pictures_per_query: int,
 ) -> Observation:
-    span = _tracer.start_span(f"execute_tool {request.tool.value}")
-    recording = span.is_recording()
-    if recording:
-        span.set_attribute("gen_ai.operation.name", "execute_tool")
-        span.set_attribute("gen_ai.tool.name", request.tool.value)
-        span.set_attribute("sake.search.query", request.query)
     try:
-        if recording:
-            with trace.use_span(span):
-                outcome = await search.search(request, deadline)
-        else:
-            outcome = await search.search(request, deadline)
-        if recording:
-            span.set_attribute("sake.search.provider", outcome.provider)
-            span.set_attribute("sake.search.cached", outcome.cached)
-            span.set_attribute("sake.search.results", len(outcome.results))
-        return await _observation(request, outcome, reference_size, pictures_per_query)
-    except SearchUnavailable as error:
-        if recording:
-            span.set_attribute("error.type", type(error).__name__)
+        outcome = await search.search(request, deadline)
+    except SearchUnavailable:
         return Observation(request, available=False)
-    finally:
-        span.end()
+    return await _observation(request, outcome, reference_size, pictures_per_query)
 
 
 async def _observation(

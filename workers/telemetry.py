@@ -39,8 +39,10 @@ TOKENS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0)
 HISTOGRAMS: dict[str, tuple[float, ...]] = {
     # From admission of a post to its finished records; `error.type` when it became a dead letter.
     "messaging.process.duration": (*QUICK_S, 20.0, 40.0, 80.0),
-    # One request of a Kafka client: send, commit.
-    "messaging.client.operation.duration": QUICK_S,
+    # One transaction: records, offsets, commit; retries included.
+    "sake.commit.duration": QUICK_S,
+    # Getting one picture: fetch, check, decode, resize.
+    "sake.picture.duration": QUICK_S,
     # One turn of the model, as the worker saw it.
     "gen_ai.client.operation.duration": MODEL_S,
     # Tokens of one turn; `gen_ai.token.type` is input or output.
