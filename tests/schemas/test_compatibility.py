@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -40,19 +40,15 @@ class Part(msgspec.Struct):
     size: int = 0
 
 
-class Old(msgspec.Struct):
-    id: str
-    kind: Literal["a", "b"]
-    count: int
-    part: Part | None
-    tags: tuple[str, ...]
-    note: str = ""
+def named(min_length: int = 2, max_length: int | None = 8) -> Any:
+    return Annotated[str, msgspec.Meta(min_length=min_length, max_length=max_length)]
 
 
 def schema(**changes: Any) -> dict[str, Any]:
-    """The schema of Old with some fields changed; `None` removes one, a tuple is (type, default)."""
+    """The schema of a record with some fields changed; `None` removes one, a tuple is (type, default)."""
     fields: dict[str, Any] = {
         "id": str,
+        "name": named(),
         "kind": Literal["a", "b"],
         "count": int,
         "part": Part | None,
@@ -75,6 +71,11 @@ CHANGES: list[tuple[str, dict[str, Any], str, str]] = [
     ("type changed", {"count": str}, "$.count: type", "$.count: type"),
     ("integer became number", {"count": float}, "", "$.count: type number"),
     ("number of a narrower range", {"count": PositiveCount}, "$.count: exclusiveMinimum", ""),
+    ("longest text shortened", {"name": named(max_length=7)}, "$.name: maxLength", ""),
+    ("longest text lengthened", {"name": named(max_length=9)}, "", "$.name: maxLength"),
+    ("shortest text lengthened", {"name": named(min_length=3)}, "$.name: minLength", ""),
+    ("shortest text shortened", {"name": named(min_length=1)}, "", "$.name: minLength"),
+    ("bound went", {"name": named(max_length=None)}, "", "$.name: maxLength"),
     ("became nullable", {"id": str | None}, "", "$.id: type null"),
     ("null went", {"part": Part}, "$.part: type null", ""),
     ("new value", {"kind": Literal["a", "b", "c"]}, "", "$.kind: the value 'c'"),

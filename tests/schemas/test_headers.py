@@ -101,4 +101,6 @@ def test_a_post_takes_from_its_event_only_what_it_leaves_open() -> None:
     assert (filled.created_at, filled.source) == (datetime(2020, 1, 1, tzinfo=UTC), "net")
     assert filled.text == bare.text
     assert fill_from_event(records.post(), headers) == records.post()
+    assert fill_from_event(records.post(source=""), headers) == records.post(source="net")
+    assert fill_from_event(records.post(created_at=None), headers).source == "example"
     assert fill_from_event(bare, []) == bare

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import records
 
-from schemas.entities import Span, Tool
+from schemas.entities import GroundedEntity, Span, Tool
 from schemas.errors import PostError
 from schemas.ids import entity_id
 from schemas.invariants import BrokenInvariant, check_recognition
@@ -18,11 +18,11 @@ POST = records.post()
 SPOTIFY = records.entity("Spotify")
 
 
-def boxed(*box_px: float) -> object:
-    return records.entity("Spotify", box_px=box_px)  # type: ignore[arg-type]
+def boxed(x1: float, y1: float, x2: float, y2: float) -> GroundedEntity:
+    return records.entity("Spotify", box_px=(x1, y1, x2, y2))
 
 
-def at(start: int, end: int, exact: str, id_: str | None = None) -> object:
+def at(start: int, end: int, exact: str, id_: str | None = None) -> GroundedEntity:
     return msgspec.structs.replace(
         SPOTIFY, id=id_ or entity_id("p1", start, end, "ORG"), span=Span(start, end, exact)
     )
@@ -63,23 +63,23 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("entity", "says"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_entity_is_refused(entity: object, says: str) -> None:
+def test_a_broken_entity_is_refused(entity: GroundedEntity, says: str) -> None:
     with pytest.raises(BrokenInvariant, match=says) as caught:
-        check_recognition(records.recognition(entity), POST)  # type: ignore[arg-type]
+        check_recognition(records.recognition(entity), POST)
     assert isinstance(caught.value, PostError)
 
 
 @pytest.mark.parametrize("picture", [None, PictureFacts(missing="http_404")])
 def test_a_box_needs_a_picture(picture: PictureFacts | None) -> None:
     with pytest.raises(BrokenInvariant, match="without a picture"):
-        check_recognition(records.recognition(boxed(0, 0, 1, 1), picture=picture), POST)  # type: ignore[arg-type]
+        check_recognition(records.recognition(boxed(0, 0, 1, 1), picture=picture), POST)
 
 
 def test_overlapping_spans_are_refused_in_any_order() -> None:
     long, short = at(5, 16, "Spotify and"), at(5, 12, "Spotify")
     for pair in ((long, short), (short, long)):
         with pytest.raises(BrokenInvariant, match="overlap"):
-            check_recognition(records.recognition(*pair), POST)  # type: ignore[arg-type]
+            check_recognition(records.recognition(*pair), POST)
 
 
 def test_evidence_comes_from_a_search_that_returned_something() -> None:
@@ -107,7 +107,7 @@ def test_a_box_passes_exactly_when_it_cuts_pixels_out_of_the_picture(
     inside = (max(x1, 0), max(y1, 0), min(x2, 640), min(y2, 480)) == box
     sound = inside and (x2 - x1) > 0 and (y2 - y1) > 0
     try:
-        check_recognition(records.recognition(boxed(*box)), POST)  # type: ignore[arg-type]
+        check_recognition(records.recognition(boxed(*box)), POST)
     except BrokenInvariant:
         assert not sound
     else:

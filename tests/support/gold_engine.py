@@ -48,16 +48,16 @@ class GoldEngine:
         sampling: Sampling = Sampling(),
     ) -> Completion:
         first = messages[0].parts
-        gold = self._gold["".join(part for part in first if isinstance(part, str))]
+        gold = self._gold[_text(messages[0])]
         picture = next((part for part in first if isinstance(part, ModelPicture)), None)
         asked = [message for message in messages if message.role == "user"]
-        self.prompts[gold.post_id or ""] = ["".join(filter(_is_text, message.parts)) for message in asked]
+        self.prompts[gold.post_id or ""] = [_text(message) for message in asked]
         turn = _turn(gold, picture, searches=len(asked) - 1)
         return Completion(render_turn(turn), FinishReason.STOP, prompt_tokens=100, output_tokens=20)
 
 
-def _is_text(part: object) -> bool:
-    return isinstance(part, str)
+def _text(message: Message) -> str:
+    return "".join(part for part in message.parts if isinstance(part, str))
 
 
 def _turn(gold: Gold, picture: ModelPicture | None, searches: int) -> Turn:

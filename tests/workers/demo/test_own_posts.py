@@ -19,7 +19,11 @@ from workers.demo.make_posts import canvas_of, make
 
 LINES = (FOLDER / "posts.jsonl").read_bytes().splitlines()
 GOLD = read_gold()
-POSTS = {gold.post_id: decode_post(line) for line, gold in zip(LINES, GOLD, strict=True) if gold.post_id}
+POSTS = {
+    gold.post_id: decode_post(line)
+    for line, gold in zip(LINES, GOLD, strict=True)
+    if gold.post_id is not None
+}
 GROUNDED = [
     number for number, draft in enumerate(DRAFTS, 1) if draft.scene is not None and draft.missing is None
 ]
@@ -31,8 +35,8 @@ MAX_TOTAL_BYTES = 2 * 1024 * 1024
 
 
 def by_name(name: str) -> tuple[Post, Gold]:
-    gold = next(gold for gold in GOLD if gold.post_id == f"sake-demo-{name}")
-    return POSTS[gold.post_id], gold
+    post_id = f"sake-demo-{name}"
+    return POSTS[post_id], next(gold for gold in GOLD if gold.post_id == post_id)
 
 
 def entities(kind: str | None = None) -> list[GoldEntity]:
