@@ -81,6 +81,13 @@ async def open_engine(settings: Settings, stack: AsyncExitStack, url: str = "") 
     return await stack.enter_async_context(VllmEngine(target))
 
 
+def trained_context(folder: Path | None) -> int | None:
+    """The context that the checkpoint's manifest names, in tokens."""
+    if folder is None or not (folder / MANIFEST_FILE).is_file():
+        return None
+    return read_manifest(folder).max_model_len
+
+
 def engine_server(settings: Settings) -> EngineServer:
     """A server for the checkpoint, on this machine, not started. Raises OperatorError."""
     folder, engine = model_folder(settings), settings.engine
@@ -91,7 +98,7 @@ def engine_server(settings: Settings) -> EngineServer:
         environment=engine.environment,
         port=engine.listen_port,
         dtype=engine.dtype,
-        max_model_len=engine.context_tokens,
+        max_model_len=engine.context_tokens or trained_context(folder),
         cpu_kv_cache_gib=engine.cpu_kv_cache_gib,
         cpu_threads=engine.cpu_threads,
         extra_arguments=engine.arguments,

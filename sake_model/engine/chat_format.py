@@ -55,8 +55,8 @@ UNKNOWN_PICTURE = re.compile(r"cache[_ ]miss", re.IGNORECASE)
 QUOTED_CHARS = 300
 
 OPERATOR_MUST = {
-    401: "the engine refuses the API key: set SAKE_ENGINE_API_KEY",
-    403: "the engine refuses the API key: set SAKE_ENGINE_API_KEY",
+    401: "the engine refuses the API key: set SAKE_ENGINE_KEY",
+    403: "the engine refuses the API key: set SAKE_ENGINE_KEY",
     404: "the engine has no such model or path: check SAKE_ENGINE_URL and SAKE_MODEL",
 }
 

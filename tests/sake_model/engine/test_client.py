@@ -208,7 +208,7 @@ async def test_the_key_is_sent_and_a_refused_key_is_the_operators_matter():
         async with VllmEngine(EngineTarget(server.url, api_key="secret")) as engine:
             await ask(engine)
         async with VllmEngine(EngineTarget(server.url, api_key="wrong")) as engine:
-            with pytest.raises(OperatorError, match="SAKE_ENGINE_API_KEY"):
+            with pytest.raises(OperatorError, match="SAKE_ENGINE_KEY"):
                 await ask(engine)
     assert "secret" not in repr(EngineTarget(server.url, api_key="secret"))
 
