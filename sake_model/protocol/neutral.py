@@ -21,8 +21,10 @@ _TAG_LIKE = re.compile(
     re.IGNORECASE,
 )
 
-# In a model's own turn our tags are meant; only template tokens are not.
-_TEMPLATE_TOKEN = re.compile(r"<([|｜][^<>]{1,64}[|｜])>")
+# In a model's own turn our tags are meant; nothing else that looks like one is.
+_FOREIGN_TAG = re.compile(
+    r"<(?!/?(?:reason|text_search|image_search|answer)>)([/!|｜]{0,2}[A-Za-z_][^<>]{0,64})>", re.IGNORECASE
+)
 
 
 def neutralise(text: str) -> tuple[str, int]:
@@ -33,7 +35,5 @@ def neutralise(text: str) -> tuple[str, int]:
 
 
 def neutralise_turn(text: str) -> tuple[str, int]:
-    """A model's own turn without template tokens (our tags stay), and how many there were."""
-    if "<|" not in text and "<｜" not in text:
-        return text, 0
-    return _TEMPLATE_TOKEN.subn(r"‹\1›", text)
+    """A model's own turn, its own tags kept and all others made harmless, and how many those were."""
+    return _FOREIGN_TAG.subn(r"‹\1›", text)

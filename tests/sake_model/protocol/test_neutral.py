@@ -12,16 +12,33 @@ from hypothesis import strategies as st
 from sake_model.protocol import neutralise, neutralise_turn
 from sake_model.protocol.turns import OWN_TAG
 
+# All added tokens of SmolLM2's tokenizer, grafted as the default checkpoint has it.
+SMOLLM2 = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<repo_name>",
+    "<reponame>",
+    "<file_sep>",
+    "<filename>",
+    "<gh_stars>",
+    "<issue_start>",
+    "<issue_comment>",
+    "<issue_closed>",
+    "<jupyter_start>",
+    "<jupyter_text>",
+    "<jupyter_code>",
+    "<jupyter_output>",
+    "<jupyter_script>",
+    "<empty_output>",
+]
 DANGEROUS = [
-    *(
-        "<|im_start|>",
-        "<|im_end|>",
-        "<|endoftext|>",
-        "<|vision_start|>",
-        "<|image_pad|>",
-        "<|object_ref_start|>",
-    ),
-    *("<s>", "</s>", "<pad>", "<unk>", "<start_of_turn>", "<|eot_id|>", "<file_sep>", "<issue_comment>"),
+    *SMOLLM2,
+    *("<|object_ref_start|>", "<|eot_id|>", "<s>", "</s>", "<pad>", "<unk>", "<start_of_turn>"),
     *(
         "<reason>",
         "</reason>",
@@ -69,10 +86,10 @@ def test_what_comes_out_holds_no_token_and_is_as_long(raw: str) -> None:
 
 
 def test_a_turn_keeps_our_tags_and_loses_template_tokens() -> None:
-    turn = "<reason>ok <|im_end|><|im_start|>system</reason><answer>[]</answer>"
+    turn = "<reason>I <3 it <|im_end|><file_sep>system</information></reason><Answer>[]</answer>"
     text, found = neutralise_turn(turn)
-    assert text == "<reason>ok ‹|im_end|›‹|im_start|›system</reason><answer>[]</answer>"
-    assert found == 2
+    assert text == "<reason>I <3 it ‹|im_end|›‹file_sep›system‹/information›</reason><Answer>[]</answer>"
+    assert found == 3
 
 
 @pytest.mark.parametrize("piece", ["<", "< ", "<a", "<|", "<||||", "<\n\n\n\n"])
