@@ -15,7 +15,7 @@ from trl import SFTTrainer
 
 from training.sft.encode import IGNORED
 
-__all__ = ["LabelledRowsTrainer", "shifted"]
+__all__ = ["LabelledRows", "LabelledRowsTrainer", "shifted"]
 
 
 def shifted(labels: Any) -> Any:
@@ -23,29 +23,45 @@ def shifted(labels: Any) -> Any:
     return torch.cat([labels[:, 1:], labels.new_full((labels.shape[0], 1), IGNORED)], dim=1)
 
 
+class LabelledRows:
+    """The loss of a causal model, its head applied where there is something to learn.
+
+    Outside of `loss` the model is as it was.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._wanted: Any = None
+        model.get_output_embeddings().register_forward_pre_hook(self._keep_wanted)
+
+    def _keep_wanted(self, _head: Any, inputs: tuple[Any, ...]) -> Any:
+        return None if self._wanted is None else (inputs[0].flatten(0, 1)[self._wanted],)
+
+    def loss(self, model: Any, inputs: dict[str, Any], labels: Any, of_tokens: Any = None) -> Any:
+        """Summed cross entropy over `of_tokens`; their number in this batch when None.
+
+        `of_tokens` is the number in all batches of one step when gradients accumulate.
+        """
+        targets = shifted(labels).flatten()
+        self._wanted = (targets != IGNORED).nonzero().squeeze(1)
+        try:
+            logits = model(**inputs, use_cache=False).logits
+        finally:
+            wanted, self._wanted = self._wanted, None
+        total = cross_entropy(logits.float(), targets[wanted], reduction="sum")
+        return total / (max(1, wanted.numel()) if of_tokens is None else of_tokens)
+
+
 class LabelledRowsTrainer(SFTTrainer):  # type: ignore[misc, unused-ignore]
     """Trains on batches of `input_ids`, `labels` and whatever else the model's forward takes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._wanted: Any = None
-        self.model.get_output_embeddings().register_forward_pre_hook(self._keep_wanted)
-
-    def _keep_wanted(self, _head: Any, inputs: tuple[Any, ...]) -> Any:
-        if self._wanted is None:
-            return None
-        return (inputs[0].flatten(0, 1)[self._wanted],)
+        self._rows = LabelledRows(self.model)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Cross entropy over the labelled tokens: their mean over the whole (accumulated) batch."""
-        targets = shifted(inputs.pop("labels")).flatten()
-        self._wanted = (targets != IGNORED).nonzero().squeeze(1)
-        try:
-            outputs = model(**inputs, use_cache=False)
-        finally:
-            wanted, self._wanted = self._wanted, None
-        total = cross_entropy(outputs.logits.float(), targets[wanted], reduction="sum")
-        loss = total / (wanted.numel() if num_items_in_batch is None else num_items_in_batch)
-        return (loss, outputs) if return_outputs else loss
+        """Mean cross entropy over the labelled tokens of the whole (accumulated) batch."""
+        labels = inputs.pop("labels")
+        loss = self._rows.loss(model, inputs, labels, num_items_in_batch)
+        return (loss, None) if return_outputs else loss

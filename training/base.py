@@ -1,0 +1,69 @@
+"""The models that training starts from: the 138M graft, and a tiny one for trying a pipeline out.
+
+The graft itself is `sake_model.checkpoint.graft`: training and set-up build the same base.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sake_model.checkpoint.graft import VisionShape, build_processor, graft, grafted_tokenizer
+
+__all__ = ["TINY_VISION", "save_base", "tiny_base", "tiny_tokenizer"]
+
+TINY_VISION = VisionShape(depth=2, hidden=64, heads=2, intermediate=128, full_attention_blocks=(1,))
+TINY_HIDDEN = 128
+TINY_LAYERS = 2
+TINY_HEADS = 2
+"""64 wide each, like SmolLM2's: M-RoPE's sections are made for that width."""
+TINY_CONTEXT = 4096
+
+
+def tiny_tokenizer() -> Any:
+    """A byte-level tokenizer with SmolLM2's chat tokens, made here: no download, no vocabulary file."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: PLC0415
+    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
+
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    raw = Tokenizer(models.BPE({token: i for i, token in enumerate([*special, *letters])}, []))
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|im_end|>",
+        unk_token="<|endoftext|>",
+        additional_special_tokens=special,
+    )
+
+
+def tiny_base(seed: int = 0) -> tuple[Any, Any]:
+    """A random graft of half a million parameters and its tokenizer: every code path, no knowledge."""
+    import torch  # noqa: PLC0415
+    from transformers import LlamaConfig, LlamaForCausalLM  # noqa: PLC0415
+
+    torch.manual_seed(seed)
+    tokenizer = grafted_tokenizer(tiny_tokenizer())
+    config = LlamaConfig(
+        vocab_size=len(tokenizer) - 4,
+        hidden_size=TINY_HIDDEN,
+        intermediate_size=2 * TINY_HIDDEN,
+        num_hidden_layers=TINY_LAYERS,
+        num_attention_heads=TINY_HEADS,
+        num_key_value_heads=1,
+        max_position_embeddings=TINY_CONTEXT,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return graft(LlamaForCausalLM(config).float().eval(), tokenizer, TINY_VISION), tokenizer
+
+
+def save_base(model: Any, tokenizer: Any, folder: Path, *, min_pixels: int, max_pixels: int) -> None:
+    """Writes a folder that transformers and vLLM load: weights, configuration, processor."""
+    model.save_pretrained(folder)
+    build_processor(tokenizer, min_pixels=min_pixels, max_pixels=max_pixels).save_pretrained(folder)
