@@ -19,7 +19,7 @@ from sake_model.pictures import ModelPicture
 from sake_model.recogniser import Recogniser
 from schemas.codec import decode_post, encode
 from schemas.deadletters import Stage
-from schemas.entities import EntityRecord, GroundedEntity
+from schemas.entities import EntityRecord
 from schemas.errors import PostError
 from schemas.headers import (
     ENTITY_EVENT,
@@ -30,10 +30,10 @@ from schemas.headers import (
     fill_from_event,
     read_traceparent,
 )
-from schemas.ids import event_id, normalised_name
+from schemas.ids import event_id
 from schemas.invariants import check_recognition
 from schemas.posts import ImageSource, Post
-from schemas.recognitions import PictureFacts, Recognition
+from schemas.recognitions import PictureFacts, Recognition, entity_records
 from workers.recognise.messages import InMessage, OutMessage, StagedPostError
 from workers.topics import TopicNames
 
@@ -74,7 +74,7 @@ class PostProcessor:
         """The recognition's record, then one an entity. Raises CodecError."""
         return (
             self._recognition(message, recognition),
-            *(self._entity(message, recognition, entity) for entity in recognition.entities),
+            *(self._entity(message, recognition, record) for record in entity_records(recognition)),
         )
 
     async def _picture(
@@ -97,23 +97,12 @@ class PostProcessor:
             follows_input=message.key == recognition.post_id.encode(),
         )
 
-    def _entity(self, message: InMessage, recognition: Recognition, entity: GroundedEntity) -> OutMessage:
-        name = normalised_name(entity.span.exact)
-        record = EntityRecord(
-            entity=entity,
-            name=name,
-            post_id=recognition.post_id,
-            created_at=recognition.created_at,
-            recognised_at=recognition.recognised_at,
-            source=recognition.source,
-            lang=recognition.lang,
-            model_digest=recognition.model.digest,
-        )
+    def _entity(self, message: InMessage, recognition: Recognition, record: EntityRecord) -> OutMessage:
         return OutMessage(
             topic=self._topics.entities,
-            key=name.encode(),
+            key=record.name.encode(),
             value=encode(record),
-            headers=headers_of(message, recognition, ENTITY_EVENT, entity.id),
+            headers=headers_of(message, recognition, ENTITY_EVENT, record.entity.id),
         )
 
 

@@ -149,6 +149,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         partition = lane.source.partition
         if self._lanes.get(partition) is lane:
             self._evicted("fenced")
+        if self._lanes.get(partition) is lane and not self._failed.done():
             del self._lanes[partition]
             await self._close_lanes([lane])
             self._begin(partition)

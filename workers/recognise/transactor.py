@@ -226,11 +226,12 @@ async def _cut_off(producer: AIOKafkaProducer) -> None:
 
     aiokafka's `stop` waits for batches that a dead broker never takes, so these are failed first.
     """
-    waiter = producer._txn_manager.wait_for_transaction_end()
-    if waiter is not None and waiter.done():
-        waiter.exception()  # seen: its error was raised already where it was met
-    sender = producer._sender
-    producer._message_accumulator.fail_all(ProducerClosed())
+    sender, accumulator = producer._sender, producer._message_accumulator
+    accumulator.fail_all(ProducerClosed())
+    waiters = [batch._drain_waiter for batches in accumulator._batches.values() for batch in batches]
+    for waiter in (producer._txn_manager.wait_for_transaction_end(), *waiters):
+        if waiter is not None and waiter.done():
+            waiter.exception()  # seen: the error was raised already where it was met
     with contextlib.suppress(Exception):
         await producer.client.close()
     with contextlib.suppress(Exception):
