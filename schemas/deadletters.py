@@ -84,7 +84,9 @@ class DeadLetter:
         """The dead letter that a message of `sake.dead-letters` holds. Raises NotADeadLetter."""
         headers = tuple(headers)
         ours = {
-            name: (content or b"").decode(errors="replace") for name, content in headers if name.startswith(PREFIX)
+            name: (content or b"").decode(errors="replace")
+            for name, content in headers
+            if name.startswith(PREFIX)
         }
         try:
             why = msgspec.convert(ours, DeadLetterHeaders, strict=False)
