@@ -17,12 +17,12 @@ from workers.commands.running import stop_requested
 from workers.demo.board import Board
 from workers.demo.judgement import judged
 from workers.demo.material import Material
-from workers.demo.outputs import read_outputs
 from workers.demo.screen import dead_letter_lines, post_lines, status_line, summary_table
 from workers.demo.services import Services, started
 from workers.demo.tally import Tally
 from workers.demo.together import together
 from workers.model_choice import choose_model
+from workers.outputs import follow_outputs
 from workers.replay import open_producer, replay
 from workers.settings import Settings
 
@@ -135,7 +135,7 @@ class Demo:
         patience_s = post.deadline_s * post.max_attempts + MARGIN_S
         last_s = time.monotonic()
         async with aclosing(
-            read_outputs(services.connection, services.topics, services.partitions)
+            follow_outputs(services.connection, services.topics, services.partitions)
         ) as records:
             async for record in records:
                 services.worker.check()

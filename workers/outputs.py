@@ -1,0 +1,82 @@
+"""Reads what the worker publishes, as any careful reader would: read_committed, no group."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.codec import MAX_POST_BYTES, decode
+from schemas.deadletters import DeadLetter
+from schemas.recognitions import Recognition
+from workers.connection import KafkaConnection
+from workers.topics import BrokerUnreachable, TopicNames
+
+__all__ = ["follow_outputs", "last_recognitions"]
+
+# The longest that a record waits for its reader when nothing else comes.
+POLL_MS = 200
+
+
+async def follow_outputs(
+    connection: KafkaConnection, topics: TopicNames, partitions: dict[str, int]
+) -> AsyncGenerator[Recognition | DeadLetter | None]:
+    """Every recognition and dead letter from the topics' beginning; None when a poll brought nothing,
+    so that the caller can look at its clock. Never ends by itself. Raises BrokerUnreachable.
+    """
+    async with _reader(connection, (topics.recognitions, topics.dead_letters), partitions) as consumer:
+        while True:
+            batches = await consumer.getmany(timeout_ms=POLL_MS)
+            if not batches:
+                yield None
+            for place, records in batches.items():
+                for record in records:
+                    if place.topic == topics.dead_letters:
+                        yield DeadLetter.read(record.key, record.value, record.headers)
+                    else:
+                        yield decode(record.value, Recognition)
+
+
+async def last_recognitions(
+    connection: KafkaConnection, topics: TopicNames, partitions: dict[str, int]
+) -> dict[str, Recognition]:
+    """The last recognition of each post that is on the topic now. Raises BrokerUnreachable."""
+    found: dict[str, Recognition] = {}
+    async with _reader(connection, (topics.recognitions,), partitions) as consumer:
+        ends = await consumer.end_offsets(consumer.assignment())
+        for place, end in ends.items():
+            # Markers of transactions are offsets, too: the position passes them, records do not show them.
+            while await consumer.position(place) < end:
+                for records in (await consumer.getmany(place, timeout_ms=POLL_MS)).values():
+                    decoded = (decode(record.value, Recognition) for record in records)
+                    found |= {recognition.post_id: recognition for recognition in decoded}
+    return found
+
+
+@asynccontextmanager
+async def _reader(
+    connection: KafkaConnection, topics: tuple[str, ...], partitions: dict[str, int]
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer at the beginning of these topics. Raises BrokerUnreachable, in the block, too."""
+    consumer = AIOKafkaConsumer(
+        **connection.options(),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        # A dead letter carries its post.
+        max_partition_fetch_bytes=2 * MAX_POST_BYTES,
+    )
+    try:
+        await consumer.start()
+        consumer.assign(
+            [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
+        )
+        yield consumer
+    except KafkaError as error:
+        raise BrokerUnreachable(
+            f"{connection.bootstrap_servers} does not give its records: {error}"
+        ) from error
+    finally:
+        await consumer.stop()
