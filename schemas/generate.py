@@ -25,7 +25,7 @@ from schemas.posts import Post
 from schemas.recognitions import Recognition
 from schemas.trends import Trend
 
-__all__ = ["CHANNELS", "Channel", "files", "main", "schema_of"]
+__all__ = ["CHANNELS", "Channel", "files", "schema_of", "write"]
 
 HERE = Path(__file__).parent
 ASYNCAPI_VERSION = "3.0.0"
@@ -201,18 +201,19 @@ def _pretty(tree: Any) -> bytes:
     return orjson.dumps(tree, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def main(arguments: list[str]) -> None:
-    """Writes the files; with `--release` freezes the schemas as `released/v<next>/` too."""
+def write(root: Path, *, release: bool = False) -> None:
+    """Writes the files below `root`; with `release` also freezes the schemas as `released/v<next>/`."""
     for path, content in files().items():
-        (HERE / path).parent.mkdir(exist_ok=True)
-        (HERE / path).write_bytes(content)
-    if "--release" in arguments:
-        version = 1 + len(list((HERE / "released").glob("v*")))
-        target = HERE / "released" / f"v{version}"
-        target.mkdir(parents=True)
-        for path in (HERE / "json").glob("*.schema.json"):
-            (target / path.name).write_bytes(path.read_bytes())
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_bytes(content)
+    if not release:
+        return
+    version = 1 + len(list((root / "released").glob("v*")))
+    target = root / "released" / f"v{version}"
+    target.mkdir(parents=True)
+    for path in (root / "json").glob("*.schema.json"):
+        (target / path.name).write_bytes(path.read_bytes())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    write(HERE, release="--release" in sys.argv[1:])

@@ -15,7 +15,7 @@ import schemas
 from schemas.codec import encode
 from schemas.deadletters import DeadLetterHeaders, Stage, why_dead
 from schemas.errors import PostError
-from schemas.generate import CHANNELS, files, schema_of
+from schemas.generate import CHANNELS, files, schema_of, write
 from schemas.posts import Post
 from schemas.recognitions import Recognition, entity_records
 
@@ -39,6 +39,18 @@ def validator(record: type[msgspec.Struct], dialect: str = "2020-12") -> Any:
 @pytest.mark.parametrize("path", files(), ids=str)
 def test_the_checked_in_file_is_up_to_date(path: Path) -> None:
     assert (HERE / path).read_bytes() == files()[path], "run: python -m schemas.generate"
+
+
+def test_a_release_is_frozen_and_never_overwritten(tmp_path: Path) -> None:
+    write(tmp_path)
+    assert not (tmp_path / "released").exists()
+    write(tmp_path, release=True)
+    frozen = tmp_path / "released" / "v1" / "post.schema.json"
+    assert frozen.read_bytes() == files()[Path("json/post.schema.json")]
+    frozen.write_text("as it was")
+    write(tmp_path, release=True)
+    assert frozen.read_text() == "as it was"
+    assert (tmp_path / "released" / "v2" / "post.schema.json").is_file()
 
 
 def test_no_stray_schema_files() -> None:
