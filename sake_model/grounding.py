@@ -85,8 +85,12 @@ class ResizeLimits:
     """A larger picture is shrunk to this area."""
     factor_px: int = 28
     """Both sides become multiples of it."""
+    stamp_px: int = 0
+    """Side of the position stamps that the checkpoint was trained with (`pictures.stamp`); 0 = none."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.stamp_px <= self.factor_px:
+            raise ValueError("a position stamp fits into a cell of factor_px")
         if self.factor_px <= 0 or self.min_pixels <= 0:
             raise ValueError("min_pixels and factor_px must be positive")
         if self.max_pixels < max(self.min_pixels, self.factor_px**2):

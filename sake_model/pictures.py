@@ -26,7 +26,7 @@ from sake_model.grounding import MAX_ASPECT_RATIO, ResizeLimits, Size, smart_res
 from schemas.errors import PostError
 from schemas.recognitions import PictureFacts
 
-__all__ = ["ModelPicture", "PictureError", "PictureLimits", "PictureTrouble", "facts_of", "prepare"]
+__all__ = ["ModelPicture", "PictureError", "PictureLimits", "PictureTrouble", "facts_of", "prepare", "stamp"]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
@@ -40,6 +40,9 @@ REDUCING_GAP = 2.0
 
 # Visually lossless for what a vision tower sees in patches of 14 pixels.
 JPEG_QUALITY = 92
+
+# The third channel of a position stamp carries nothing: the middle of its range.
+STAMP_BLUE = 128
 
 # Drawn graphics have few colours; only for them can PNG be the smaller encoding.
 MAX_DRAWN_COLOURS = 16_384
@@ -137,8 +140,25 @@ def prepare(data: bytes, resize: ResizeLimits, limits: PictureLimits | None = No
         pixels = _decode(image, _stored_size(resized, orientation))
     if orientation in UPRIGHT:
         pixels = pixels.transpose(UPRIGHT[orientation])
+    if resize.stamp_px:
+        stamp(pixels, cell_px=resize.factor_px, side_px=resize.stamp_px)
     encoded, media_type = _encode(pixels, drawn=drawn)
     return ModelPicture(encoded, media_type, hashlib.sha256(data).hexdigest(), original, resized)
+
+
+def stamp(pixels: Image.Image, *, cell_px: int, side_px: int) -> None:
+    """Writes into the corner of every cell where the cell is, in place.
+
+    Qwen2.5-VL's vision tower has relative positions only. A large tower learns to see
+    a picture's edges; a small one that is trained from scratch cannot say where anything is. A square
+    of `side_px` in each cell of `cell_px`, red for how far right and green for how far down the cell's
+    middle lies, tells it, and every server runs the stock architecture.
+    """
+    for top in range(0, pixels.height, cell_px):
+        down = round(255 * (top + cell_px / 2) / pixels.height)
+        for left in range(0, pixels.width, cell_px):
+            right = round(255 * (left + cell_px / 2) / pixels.width)
+            pixels.paste((right, down, STAMP_BLUE), (left, top, left + side_px, top + side_px))
 
 
 def facts_of(picture: ModelPicture) -> PictureFacts:

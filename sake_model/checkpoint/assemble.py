@@ -64,6 +64,7 @@ def recipe_digest(delta: Path | None) -> str:
         source.min_pixels,
         source.max_pixels,
         source.size_factor,
+        source.stamp_px,
         source.max_model_len,
     )
     weights = sha256_of_file(delta / DELTA_FILE) if delta is not None else f"bare {BARE_SEED}"

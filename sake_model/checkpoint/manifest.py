@@ -46,6 +46,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     max_pixels: Pixels = ResizeLimits().max_pixels
     size_factor: Pixels = ResizeLimits().factor_px
     """Pictures are resized to multiples of it, in pixels."""
+    stamp_px: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Side of the position stamps that it was trained with (`sake_model.pictures.stamp`); 0 = none."""
     max_model_len: Pixels | None = None
     """Context in tokens that it was trained for; None = as config.json says."""
     prompts: str | None = None
@@ -71,7 +73,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     @property
     def resize_limits(self) -> ResizeLimits:
         """The sizes in which it wants its pictures."""
-        return ResizeLimits(self.min_pixels, self.max_pixels, self.size_factor)
+        return ResizeLimits(self.min_pixels, self.max_pixels, self.size_factor, self.stamp_px)
 
 
 def read_manifest(folder: Path) -> Manifest:

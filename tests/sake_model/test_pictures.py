@@ -253,3 +253,19 @@ def test_mutated_pictures_end_as_a_picture_or_as_a_picture_error(data):
 def test_pillow_can_do_what_is_promised():
     assert features.check("jpg")
     assert features.check("webp")
+
+
+def test_a_position_stamp_survives_encoding_and_leaves_the_rest_alone():
+    limits = ResizeLimits(112 * 112, 140 * 140, 28, stamp_px=4)
+    grey = Image.new("RGB", (112, 140), (90, 90, 90))
+    buffer = io.BytesIO()
+    grey.save(buffer, "PNG")
+    picture = prepare(buffer.getvalue(), limits)
+    with Image.open(io.BytesIO(picture.data)) as seen:
+        pixels = seen.convert("RGB")
+        for column in range(4):
+            for row in range(5):
+                red, green, _ = pixels.getpixel((28 * column + 1, 28 * row + 1))
+                assert red / 255 == pytest.approx((column + 0.5) / 4, abs=0.03)
+                assert green / 255 == pytest.approx((row + 0.5) / 5, abs=0.03)
+        assert all(abs(channel - 90) < 12 for channel in pixels.getpixel((28 + 16, 28 + 16)))
