@@ -6,9 +6,11 @@ A miss is a miss. A row is an answer only if one of these holds, in this order:
 2. the query is a person's last name;
 3. the query contains one of its names whole, and every other word that says something occurs in the
    row ("Apple company", "Steve Kerr coach");
-4. text only: the query's words stand together in its running text ("capital of Australia").
+4. text only, for a query that describes instead of naming (three words that say something, or two
+   with a small word between): they stand together in its running text ("capital of Australia").
 
-Nothing is returned for being merely near: "Sarah Miller" does not find Arthur Miller.
+Nothing is returned for being merely near: "Sarah Miller" does not find Arthur Miller, and "North
+West", which is a person, not every region in whose article these words stand.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ MOST_QUERY_WORDS = 16
 LEAST_COMPACT_CHARS = 6
 """A shorter hashtag that happens to equal a name without its spaces is chance ("#atone")."""
 NEAR_WORDS = 6
-"""How many words may stand between the words of a query of three or more in running text."""
+"""How many other words may stand between a query's in running text."""
 
 KINDS_OF_PICTURE = frozenset(
     (
@@ -167,11 +169,11 @@ class LocalProvider:
     def _told(self, tool: Tool, query: str) -> Iterator[_Row]:
         """By words that stand together in running text."""
         telling = content_words(query)[:MOST_QUERY_WORDS]
-        if tool is not Tool.TEXT or len(telling) < 2:
+        if tool is not Tool.TEXT or len(telling) < 2 or not _describes(query, telling):
             return
         # Words hold letters, digits and marks only: quoted, nothing in them is FTS5 syntax.
         quoted = " ".join(f'"{each}"' for each in telling)
-        match = f'"{" ".join(telling)}"' if len(telling) == 2 else f"NEAR({quoted}, {NEAR_WORDS})"
+        match = f"NEAR({quoted}, {NEAR_WORDS})"
         yield from map(_Row._make, self._db.execute(_BY_PROSE, (match, self._results)))
 
     def _by_name(self, tool: Tool, key: str, first: int, last: int) -> Iterator[_Row]:
@@ -193,3 +195,9 @@ class LocalProvider:
             picture=picture,
             attribution=row.attribution,
         )
+
+
+def _describes(query: str, telling: list[str]) -> bool:
+    """ "capital of Australia" does, "Kevin Durant" and "the Boathouse Cambridge" name."""
+    every = words(query)
+    return len(telling) > 2 or every.index(telling[-1]) - every.index(telling[0]) > 1
