@@ -149,22 +149,10 @@ class Recogniser:
         deadline: Deadline,
         picture_ms: float,
     ) -> Recognition:
-        started_s = time.monotonic()
         course = _Course()
         dialogue = Dialogue.begin(post.text, picture, self._prompts, self._limits.dialogue, self._tools)
         dialogue = await self._run(dialogue, deadline, course)
-        step = dialogue.step
-        mentions = step.mentions if isinstance(step, Finished) else None
-        found = (mentions or (), dialogue.text, picture, self._prompts.task, self._frame)
-        if len(found[0]) * len(dialogue.text) > INLINE_WORK:
-            located, repairs = await asyncio.to_thread(resolve, *found)
-        else:
-            located, repairs = resolve(*found)
-        reasons = dialogue.reasons
-        if course.late:
-            reasons = (*reasons, DegradedReason.DEADLINE)
-        if picture is None and facts is not None:
-            reasons = (DegradedReason.NO_PICTURE, *reasons)
+        located, repairs = await self._located(dialogue, picture)
         recognition = Recognition(
             post_id=post.id,
             created_at=post.created_at,
@@ -175,14 +163,9 @@ class Recogniser:
             entities=_entities(post, located, dialogue),
             rounds=_rounds(dialogue, course),
             repairs=count_repairs(dialogue.repairs + repairs),
-            outcome=Outcome.of(reasons),
+            outcome=Outcome.of(_reasons(dialogue, course, no_picture=picture is None and facts is not None)),
             model=self._model_ref,
-            timings=Timings(
-                picture_ms=picture_ms,
-                engine_ms=course.engine_ms,
-                search_ms=sum(course.searches_ms.values()),
-                total_ms=picture_ms + (time.monotonic() - started_s) * 1e3,
-            ),
+            timings=course.timings(picture_ms),
         )
         _count(recognition)
         return recognition
@@ -192,10 +175,11 @@ class Recogniser:
         soft = deadline.earlier(self._limits.answer_reserve_s)
         while not isinstance(step := dialogue.step, Finished):
             if soft.passed:
-                course.late = True
                 if deadline.passed:
+                    course.late = True
                     return dialogue
                 if (closing := dialogue.closing()) is not dialogue:
+                    course.late = True
                     dialogue = closing
                     continue
             if isinstance(step, Ask):
@@ -244,7 +228,21 @@ class Recogniser:
             pictures_per_query=self._limits.dialogue.pictures_per_query,
         )
         course.searches_ms[len(dialogue.notes) - 1] = (time.monotonic() - started_s) * 1e3
+        if soft.passed and not all(observation.available for observation in observations):
+            course.late = True  # it was the clock that ended them
         return dialogue.after_search(observations)
+
+    async def _located(
+        self, dialogue: Dialogue, picture: ModelPicture | None
+    ) -> tuple[tuple[Located, ...], tuple[Repair, ...]]:
+        """The dialogue's answer held against the post."""
+        step, text, task = dialogue.step, dialogue.text, self._prompts.task
+        mentions = step.mentions if isinstance(step, Finished) else None
+        if not mentions:
+            return (), ()
+        if len(mentions) * len(text) > INLINE_WORK:
+            return await asyncio.to_thread(resolve, mentions, text, picture, task, self._frame)
+        return resolve(mentions, text, picture, task, self._frame)
 
 
 @dataclass(slots=True)
@@ -256,8 +254,18 @@ class _Course:
     turns_ms: list[float] = field(default_factory=list)
     searches_ms: dict[int, float] = field(default_factory=dict)
     """By the number of the turn that asked."""
+    started_s: float = field(default_factory=time.monotonic)
     late: bool = False
-    """The soft deadline passed before the dialogue was over."""
+    """The clock cut the dialogue short."""
+
+    def timings(self, picture_ms: float) -> Timings:
+        """What the post took until now."""
+        return Timings(
+            picture_ms=picture_ms,
+            engine_ms=self.engine_ms,
+            search_ms=sum(self.searches_ms.values()),
+            total_ms=picture_ms + (time.monotonic() - self.started_s) * 1e3,
+        )
 
 
 def _shorter(dialogue: Dialogue, error: PromptTooLong) -> Dialogue:
@@ -266,6 +274,13 @@ def _shorter(dialogue: Dialogue, error: PromptTooLong) -> Dialogue:
     if short is None:
         raise PostTooLong(f"the post does not fit into the model's context: {error}") from error
     return short
+
+
+def _reasons(dialogue: Dialogue, course: _Course, *, no_picture: bool) -> tuple[DegradedReason, ...]:
+    reasons = dialogue.reasons
+    if no_picture:
+        reasons = (DegradedReason.NO_PICTURE, *reasons)
+    return (*reasons, DegradedReason.DEADLINE) if course.late else reasons
 
 
 def _entities(post: Post, located: tuple[Located, ...], dialogue: Dialogue) -> tuple[GroundedEntity, ...]:

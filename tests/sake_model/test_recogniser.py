@@ -200,6 +200,21 @@ async def test_past_the_soft_deadline_the_model_answers_without_search() -> None
     assert recognition.outcome.reasons == (DegradedReason.DEADLINE,)
 
 
+async def test_a_last_round_that_comes_late_has_lost_nothing() -> None:
+    search = FakeSearch({(Tool.IMAGE, "Kuzzle logo"): (found("Kuzzle logo", "its mark", picture=png()),)})
+    limits = RecogniserLimits(answer_reserve_s=59.5)
+
+    class Slow(FakeSearch):
+        async def search(self, request, deadline):  # type: ignore[no-untyped-def]
+            outcome = await search.search(request, deadline)
+            await asyncio.sleep(0.6)
+            return outcome
+
+    recognition = await recognise(LOOK, ANSWER, search=Slow(), limits=limits)
+    assert recognition.rounds[0].results == 1
+    assert recognition.outcome.status == "complete"
+
+
 async def test_a_search_that_takes_too_long_is_given_up_in_time_to_answer() -> None:
     search = FakeSearch(KNOWN, delay_s=5)
     worker, engine = recogniser(ASK, ANSWER, search=search)
