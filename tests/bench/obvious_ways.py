@@ -13,8 +13,8 @@ from typing import Any
 
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from bench.engine_load import ForcedSearch, Workload
-from bench.streams import Bench, processor, published
+from engine_load import ForcedSearch, Workload
+from streams import Bench, processor, published
 
 from sake_model.deadline import Deadline
 from sake_model.search.interface import Search

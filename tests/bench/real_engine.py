@@ -17,16 +17,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import sys
 import tempfile
 import uuid
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from bench.engine_load import ForcedSearch, SlowSearch, Workload, bare_requests, straight
-from bench.obvious_ways import faust_take, one_at_a_time
-from bench.streams import Bench, bench_stack, through_worker
+from engine_load import ForcedSearch, SlowSearch, Workload, bare_requests, straight
+from obvious_ways import faust_take, one_at_a_time
+from streams import Bench, bench_stack, through_worker
 
 from sake_model.dialogue import Ask
 

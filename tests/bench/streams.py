@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
-from bench.engine_load import ForcedSearch, SlowSearch, Workload
+from engine_load import ForcedSearch, SlowSearch, Workload
 
 from sake_model.engine.interface import Engine
 from sake_model.recogniser import Recogniser
 from sake_model.search.interface import Search
 from schemas.codec import encode
-from workers.assembly import InlinePictures, embedded_broker, kafka_connection
+from workers.assembly import embedded_broker, kafka_connection
 from workers.connection import KafkaConnection
+from workers.fetch import PictureSource, PostPictures
 from workers.model_choice import ModelChoice, choose_model, engine_server, open_engine
 from workers.recognise.config import WorkerConfig
 from workers.recognise.processor import PostProcessor
@@ -36,6 +37,7 @@ class Bench:
     engine: Engine
     model: ModelChoice
     connection: KafkaConnection
+    pictures: PostPictures
     concurrency: int
 
 
@@ -54,7 +56,10 @@ async def bench_stack(home: Path, concurrency: int) -> AsyncIterator[Bench]:
             await server.ready()
             url = server.url
         engine = await open_engine(settings, stack, url)
-        yield Bench(engine, choose_model(settings), kafka_connection(settings, servers), concurrency)
+        model = choose_model(settings)
+        pictures = PostPictures(PictureSource(settings.picture), model.resize, settings.picture)
+        stack.push_async_callback(pictures.close)
+        yield Bench(engine, model, kafka_connection(settings, servers), pictures, concurrency)
 
 
 async def published(bench: Bench, workload: Workload, partitions: int = 2) -> TopicNames:
@@ -72,7 +77,7 @@ def processor(bench: Bench, engine: Engine, search: Search, names: TopicNames) -
     """The worker's own processor."""
     model = bench.model
     recogniser = Recogniser(engine, search, model.prompts, model.ref, model.frame)
-    return PostProcessor(recogniser, InlinePictures(model.resize), names)
+    return PostProcessor(recogniser, bench.pictures, names)
 
 
 async def through_worker(bench: Bench, workload: Workload, *, latency_s: float) -> float:
