@@ -4,13 +4,13 @@ import asyncio
 import shutil
 
 import pytest
+from support.real_engine import drawn_picture
 
 from sake_model.checkpoint.manifest import MANIFEST_FILE, digest_of_files, read_manifest, write_manifest
 from sake_model.deadline import Deadline
 from sake_model.engine.client import EngineTarget, VllmEngine
 from sake_model.engine.interface import EngineOverloaded, Message
 from schemas.errors import OperatorError
-from support.real_engine import drawn_picture
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
