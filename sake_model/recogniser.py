@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from opentelemetry import metrics, trace
@@ -85,7 +85,7 @@ class RecogniserLimits:
     answer_reserve_s: float = 10.0
     """Once less than this is left, the model is told to answer without further search."""
     reference_size: ResizeLimits = REFERENCE_SIZE
-    """Size of the reference pictures that image search shows to the model."""
+    """Area of the reference pictures that image search shows to the model."""
     dialogue: DialogueLimits = field(default_factory=DialogueLimits)
 
     def __post_init__(self) -> None:
@@ -94,6 +94,7 @@ class RecogniserLimits:
 
 
 _DEFAULT_LIMITS = RecogniserLimits()
+_DEFAULT_RESIZE = ResizeLimits()
 
 
 class Recogniser:
@@ -108,14 +109,19 @@ class Recogniser:
         frame: BoxFrame,
         *,
         limits: RecogniserLimits = _DEFAULT_LIMITS,
+        resize: ResizeLimits = _DEFAULT_RESIZE,
         sampling: Sampling | None = None,
     ) -> None:
+        """`resize` is how the checkpoint wants pictures: reference pictures share its cells and stamps."""
         self._engine = engine
         self._search = search
         self._prompts = prompts
         self._model_ref = model_ref
         self._frame = frame
         self._limits = limits
+        self._reference_size = replace(
+            limits.reference_size, factor_px=resize.factor_px, stamp_px=resize.stamp_px
+        )
         self._sampling = sampling or Sampling()
         self._tools = BOTH_TOOLS if search is not None else frozenset()
 
@@ -224,7 +230,7 @@ class Recogniser:
             lookup.requests,
             self._search,
             soft,
-            reference_size=self._limits.reference_size,
+            reference_size=self._reference_size,
             pictures_per_query=self._limits.dialogue.pictures_per_query,
         )
         course.searches_ms[len(dialogue.notes) - 1] = (time.monotonic() - started_s) * 1e3

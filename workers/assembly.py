@@ -107,6 +107,7 @@ async def open_processor(settings: Settings, stack: AsyncExitStack) -> PostProce
         choice.ref,
         choice.frame,
         limits=settings.recogniser,
+        resize=choice.resize,
     )
     pictures = PostPictures(PictureSource(settings.picture), choice.resize, settings.picture)
     stack.push_async_callback(pictures.close)

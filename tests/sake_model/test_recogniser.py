@@ -30,7 +30,7 @@ from sake_model.engine.interface import (
     PromptTooLong,
     Sampling,
 )
-from sake_model.grounding import BoxFrame, Size
+from sake_model.grounding import BoxFrame, ResizeLimits, Size
 from sake_model.pictures import ModelPicture
 from sake_model.prompts import load_prompts
 from sake_model.protocol import Answer, Mention, SearchAction, Turn, render_turn
@@ -126,6 +126,17 @@ async def test_text_and_picture_searches_become_evidence() -> None:
     ]
     assert "a maker of kites" in prompt_of(engine.requests[1])
     assert "[picture]" in prompt_of(engine.requests[2])
+
+
+async def test_reference_pictures_are_cut_into_the_checkpoints_cells() -> None:
+    engine = ScriptedEngine([LOOK, ANSWER])
+    search = FakeSearch({(Tool.IMAGE, "Kuzzle logo"): (found("Kuzzle logo", "its mark", picture=png()),)})
+    worker = Recogniser(
+        engine, search, COMPACT, MODEL, BoxFrame.NORMALISED, resize=ResizeLimits(factor_px=32)
+    )
+    await worker.recognise(POST, PICTURE, FACTS, Deadline.after(60))
+    (shown,) = [part for part in engine.requests[1].messages[-1].parts if isinstance(part, ModelPicture)]
+    assert (shown.resized.width % 32, shown.resized.height % 32) == (0, 0)
 
 
 async def test_rounds_know_what_they_cost() -> None:
