@@ -1,0 +1,1 @@
+"""What SAKE is, with no Kafka in it: protocol, dialogue, grounding, engine, search, checkpoints."""
