@@ -7,6 +7,7 @@ The marks name their owners, as a photo of a street does; they stay their owners
 from __future__ import annotations
 
 import math
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def waving(layer: Image.Image, *, phase: float = 0.0) -> Image.Image:
     return colours
 
 
+@cache
 def _render(svg: str) -> Image.Image:
     png = cairosvg.svg2png(bytestring=svg.encode(), output_width=RENDER_PX)
     return Image.open(BytesIO(png)).convert("RGBA")
