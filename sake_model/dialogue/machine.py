@@ -144,7 +144,9 @@ class Dialogue:
         if isinstance(action, SearchAction):
             return after._asked_for(action, allowed=self._allows(action.tool, ask))
         if isinstance(action, Malformed):
-            return after._because(DegradedReason.MALFORMED_TURN)._last_chance()
+            after = after._because(DegradedReason.MALFORMED_TURN)
+            # Who says nothing when asked for nothing but the answer will not say it the next time.
+            return after if ask.answer_only else after._last_chance()
         if Repair.CUT_OFF in parsed.repairs:  # what stood behind the cut is lost
             return after._because(DegradedReason.MALFORMED_TURN)
         return after

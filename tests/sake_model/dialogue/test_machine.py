@@ -206,12 +206,19 @@ def test_after_a_malformed_turn_only_the_answer_is_asked_for() -> None:
     assert [note.action for note in done.notes] == [RoundAction.MALFORMED, RoundAction.ANSWER]
 
 
-def test_a_model_that_never_answers_is_given_up_after_all_rounds() -> None:
-    dialogue = begin()
+def test_a_model_that_says_nothing_twice_is_given_up() -> None:
+    dialogue = begin().after_turn(said(PROSE)).after_turn(said(PROSE))
+    assert dialogue.step == Finished(None)
+    assert dialogue.reasons == (DegradedReason.MALFORMED_TURN,)
+
+
+def test_a_model_that_only_ever_searches_is_given_up_after_all_rounds() -> None:
+    dialogue = begin().closing()
     for _ in range(DialogueLimits().rounds):
         assert isinstance(dialogue.step, Ask)
-        dialogue = dialogue.after_turn(said(PROSE))
+        dialogue = dialogue.after_turn(said(ASK_TEXT))
     assert dialogue.step == Finished(None)
+    assert dialogue.reasons == (DegradedReason.MALFORMED_TURN,)
 
 
 def test_an_answer_that_was_cut_off_counts_and_degrades() -> None:
