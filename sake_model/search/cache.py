@@ -31,6 +31,8 @@ FORMAT = 1
 """`PRAGMA user_version` of the file; another number = written by another version = begun anew."""
 BUSY_MS = 2000
 """How long the writing thread waits for another process's lock; no reader ever does."""
+MOST_WAITING = 1024
+"""Writes that may wait for a slow disk; what comes then stays in memory only."""
 SWEEP_EVERY = 256
 """Writes between two looks at the file's size: at 100 kB a picture answer that is 25 MB."""
 SWEEP_TO = 0.9
@@ -64,7 +66,8 @@ class SearchCache:
         self._memory = MemoryFront(limits.memory_entries, limits.memory_bytes)
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
-        self._writes = 0
+        self._submitted = 0  # counted by the caller only
+        self._done = 0  # counted by the writing thread only
         self._thread: ThreadPoolExecutor | None = None
         if path is not None and limits.file_bytes:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="search-cache")
@@ -87,7 +90,8 @@ class SearchCache:
             return
         entry = Entry(results, self._clock() + ttl_s)
         self._memory.put(key, entry)
-        if self._thread is not None:
+        if self._thread is not None and self._submitted - self._done < MOST_WAITING:
+            self._submitted += 1
             self._thread.submit(self._write, key, entry)
 
     def close(self) -> None:
@@ -167,6 +171,7 @@ class SearchCache:
 
     def _write(self, key: str, entry: Entry) -> None:
         """On the writing thread."""
+        self._done += 1
         if self._writer is None:
             return
         answer = _encode(entry.results)
@@ -175,8 +180,7 @@ class SearchCache:
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)",
                 (key, entry.expires_at_s, len(answer), answer),
             )
-            self._writes += 1
-            if self._writes % SWEEP_EVERY == 0:
+            if self._done % SWEEP_EVERY == 0:
                 self._sweep(self._writer)
         except sqlite3.Error as error:
             log.warning("search cache: an answer could not be stored (%s)", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import math
@@ -14,7 +15,7 @@ from typing import Self
 from sake_model.deadline import Deadline
 from sake_model.search import telemetry
 from sake_model.search.cache import SearchCache
-from sake_model.search.flights import Flight, Flights
+from sake_model.search.flights import Flight, FlightCancelled, Flights
 from sake_model.search.gate import Gate
 from sake_model.search.interface import (
     Provider,
@@ -75,6 +76,7 @@ class SearchPool:
         self._ledger = ledger
         self._limits = limits
         self._clock = clock
+        self._closed = False
         self._flights: Flights[SearchRequest, SearchOutcome] = Flights()
 
     async def search(self, request: SearchRequest, deadline: Deadline) -> SearchOutcome:
@@ -94,15 +96,16 @@ class SearchPool:
 
     async def close(self) -> None:
         """Ends what is under way, then frees the providers, the cache and the ledger."""
+        self._closed = True
         await self._flights.close()
         for member in self._members:
             try:
                 await member.provider.close()
             except Exception:
                 log.exception("search provider %s did not close", member.provider.name)
-        self._cache.close()
+        await asyncio.to_thread(self._cache.close)  # it finishes its writes
         if self._ledger is not None:
-            self._ledger.close()
+            await asyncio.to_thread(self._ledger.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,6 +117,8 @@ class SearchPool:
 
     async def _search(self, request: SearchRequest, deadline: Deadline) -> SearchOutcome:
         able = [i for i, each in enumerate(self._members) if each.provider.supports(request.tool)]
+        if self._closed:
+            raise SearchUnavailable("the search pool was closed")
         if not able:
             raise SearchUnavailable(f"no provider of the pool answers {request.tool}")
         if not request.query:
@@ -126,11 +131,15 @@ class SearchPool:
             return await self._flights.run(request, deadline, lambda flight: self._ask(request, able, flight))
         except TimeoutError:
             raise SearchUnavailable("no provider answered before the deadline") from None
+        except FlightCancelled:
+            raise SearchUnavailable("the search pool was closed") from None
 
     def _known(self, request: SearchRequest, able: list[int]) -> SearchOutcome | None:
         """What the cache says, if it says all: misses up to a hit, or misses only."""
         for i in able:
-            results = self._cached(i, request)
+            results = self._cache.get(self._key(i, request))
+            outcome = "unknown" if results is None else "hit" if results else "miss"
+            telemetry.count_cache(self._members[i].provider.name, outcome)
             if results is None:
                 return None
             if results:
@@ -144,7 +153,7 @@ class SearchPool:
         troubles: list[str] = []
         for i in able:
             name = self._members[i].provider.name
-            results = self._cached(i, request)
+            results = self._cache.get(self._key(i, request))
             if results is None:
                 patience_s = math.inf if i == able[-1] else self._members[i].limits.patience_s
                 try:
@@ -164,12 +173,6 @@ class SearchPool:
     def _key(self, index: int, request: SearchRequest) -> str:
         member = self._members[index]
         return f"{member.provider.name}\0{member.version}\0{request.tool.value}\0{request.query}"
-
-    def _cached(self, index: int, request: SearchRequest) -> tuple[SearchResult, ...] | None:
-        results = self._cache.get(self._key(index, request))
-        outcome = "unknown" if results is None else "hit" if results else "miss"
-        telemetry.count_cache(self._members[index].provider.name, outcome)
-        return results
 
     def _remember(self, index: int, request: SearchRequest, results: tuple[SearchResult, ...]) -> None:
         limits = self._members[index].limits

@@ -274,14 +274,32 @@ class TestFlights:
         async def main():
             pool = pool_of(provider)
             waiting = asyncio.create_task(pool.search(ask(), within(5)))
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.01)
             await pool.close()
-            with pytest.raises(asyncio.CancelledError):
+            with pytest.raises(SearchUnavailable, match="closed"):
                 await waiting
+            with pytest.raises(SearchUnavailable, match="closed"):
+                await pool.search(ask("later"), within(5))
 
-        run_virtual(main())
+        asyncio.run(main())
         assert provider.closed
         assert provider.running == 0
+
+    def test_who_asks_as_the_last_one_leaves_gets_a_flight_of_its_own(self):
+        provider = ScriptedProvider(1.0)
+
+        async def main():
+            pool = pool_of(provider)
+            first = asyncio.create_task(pool.search(ask(), within(5)))
+            await asyncio.sleep(0.5)
+            second = asyncio.create_task(pool.search(ask(), within(5)))
+            first.add_done_callback(lambda _: None)
+            first.cancel()
+            second.cancel()
+            third = asyncio.create_task(pool.search(ask(), within(5)))
+            return await third
+
+        assert run_virtual(main()).results
 
     def test_ten_thousand_requests_of_a_thousand_different_ones_are_a_thousand_calls(self):
         provider = ScriptedProvider(0.3)
