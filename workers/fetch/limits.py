@@ -25,8 +25,9 @@ class FetchLimits:
     """Networks that are allowed although they are not public, e.g. `10.20.0.0/16`."""
     max_bytes: int = 20 * 1024 * 1024
     """Of one picture as it is posted. Networks accept 5 MB; 16 MB is what fits inside a post."""
-    max_bytes_in_memory: int = 256 * 1024 * 1024
-    """Of all pictures between fetch and resize; further ones wait. 12 of the largest kind."""
+    max_bytes_in_memory: int = 128 * 1024 * 1024
+    """Of all pictures between fetch and resize; further ones wait. 256 of a usual 400 kB, 6 of the
+    largest kind."""
     total_s: float = 10.0
     """For one picture, redirects, retries and waits included; the post's deadline may be earlier."""
     connect_s: float = 3.0

@@ -37,6 +37,8 @@ class PictureSource:
         """`policy` and `lookup` replace what the limits and the operating system say."""
         self._limits = limits
         self._budget = ByteBudget(limits.max_bytes_in_memory)
+        # What is at hand at once is unpacked only when its turn to be decoded is near.
+        self._inline_turns = asyncio.Semaphore(limits.decode_threads + 1)
         self._downloader = Downloader(limits, self._budget, policy=policy, lookup=lookup)
 
     async def close(self) -> None:
@@ -56,12 +58,13 @@ class PictureSource:
             async with self._downloader.get(image.url, time_s) as data:
                 yield data
             return
-        most = self._limits.max_bytes
+        async with self._inline_turns:
+            yield await asyncio.to_thread(self._inline, image)
+
+    def _inline(self, image: ImageSource) -> bytes:
         if image.data is not None:
-            # These bytes are in memory already, inside the post, and the window counts them.
-            yield await asyncio.to_thread(decode_base64, image.data, most)
-        else:
-            yield await asyncio.to_thread(read_below, self._limits.root, image.path or "", most)
+            return decode_base64(image.data, self._limits.max_bytes)
+        return read_below(self._limits.root, image.path or "", self._limits.max_bytes)
 
 
 class PostPictures:

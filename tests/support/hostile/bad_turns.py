@@ -76,7 +76,7 @@ CASES = (
         "search without a search",
         f'{WHY}<text_search>[{{"query": "Messi"}}]</text_search>',
         f"{WHY}<answer>{entity()}</answer>",
-        end=Recognised(repairs=frozenset({"search_not_allowed"})),
+        end=Recognised(degraded=("search_unavailable",)),
     ),
     turn(
         "box without a picture",
