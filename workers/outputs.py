@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -14,7 +15,7 @@ from schemas.recognitions import Recognition
 from workers.connection import KafkaConnection
 from workers.topics import BrokerUnreachable, TopicNames
 
-__all__ = ["follow_outputs", "last_recognitions"]
+__all__ = ["everything_on", "follow_outputs", "last_recognitions"]
 
 # The longest that a record waits for its reader when nothing else comes.
 POLL_MS = 200
@@ -44,15 +45,27 @@ async def last_recognitions(
 ) -> dict[str, Recognition]:
     """The last recognition of each post that is on the topic now. Raises BrokerUnreachable."""
     found: dict[str, Recognition] = {}
-    async with _reader(connection, (topics.recognitions,), partitions) as consumer:
+    async for record in everything_on(connection, topics.recognitions, partitions):
+        recognition = decode(record.value, Recognition)
+        found[recognition.post_id] = recognition
+    return found
+
+
+async def everything_on(
+    connection: KafkaConnection, topic: str, partitions: dict[str, int]
+) -> AsyncGenerator[Any]:
+    """Every committed record that is on a topic now, partition after partition, as aiokafka gives it.
+
+    Raises BrokerUnreachable.
+    """
+    async with _reader(connection, (topic,), partitions) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
         for place, end in ends.items():
             # Markers of transactions are offsets, too: the position passes them, records do not show them.
             while await consumer.position(place) < end:
                 for records in (await consumer.getmany(place, timeout_ms=POLL_MS)).values():
-                    decoded = (decode(record.value, Recognition) for record in records)
-                    found |= {recognition.post_id: recognition for recognition in decoded}
-    return found
+                    for record in records:
+                        yield record
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from schemas.headers import POST_EVENT, CloudEvent, Header, event_headers
 from workers.connection import KafkaConnection
 from workers.replay_sources import Line
 
-__all__ = ["ReplayFailed", "ReplayReport", "open_producer", "post_headers", "replay"]
+__all__ = ["ReplayFailed", "ReplayReport", "open_producer", "replay", "streamed"]
 
 # Sends that wait for the broker's word: enough to fill its batches, and a bound on memory.
 MAX_UNACKNOWLEDGED = 500
@@ -73,17 +73,27 @@ async def open_producer(connection: KafkaConnection) -> AsyncIterator[AIOKafkaPr
         await producer.stop()
 
 
-def post_headers(key: str | None, source: str) -> list[Header]:
-    """A CloudEvent of its own for the post, and the trace that is running, if any."""
-    event = CloudEvent(id=key or "", source=source, type=POST_EVENT, time=datetime.now(UTC))
-    headers = list(event_headers(event)) if key else []
+def headers_of(line: Line, source: str) -> list[Header]:
+    """Those that the line brings; else an event of its own, and the trace that is running, if any."""
+    if line.headers is not None:
+        return list(line.headers)
+    headers: list[Header] = []
+    if line.key:
+        name = line.key.decode(errors="replace")
+        headers += event_headers(CloudEvent(name, source, POST_EVENT, datetime.now(UTC)))
     carrier: dict[str, str] = {}
     inject(carrier)
     return [*headers, *((name, value.encode()) for name, value in carrier.items())]
 
 
+async def streamed(lines: Iterable[Line]) -> AsyncIterator[Line]:
+    """Lines from a file, as `replay` takes them."""
+    for line in lines:
+        yield line
+
+
 async def replay(
-    lines: Iterable[Line],
+    lines: AsyncIterable[Line],
     producer: AIOKafkaProducer,
     *,
     topic: str,
@@ -98,11 +108,11 @@ async def replay(
     started = time.monotonic()
     pending: set[asyncio.Future[Any]] = set()
     sent = acknowledged = size = 0
-    for line in lines:
+    async for line in lines:
         if rate_per_s is not None:
             await asyncio.sleep(max(0.0, started + sent / rate_per_s - time.monotonic()))
         pending.add(await _send(producer, topic, line, source))
-        sent, size = sent + 1, size + len(line.value)
+        sent, size = sent + 1, size + len(line.value or b"")
         full = len(pending) >= MAX_UNACKNOWLEDGED
         done = await _settle(pending, wait=full)
         acknowledged += done
@@ -115,19 +125,19 @@ async def replay(
 
 
 async def _send(producer: AIOKafkaProducer, topic: str, line: Line, source: str) -> asyncio.Future[Any]:
-    key = line.key.encode() if line.key is not None else None
+    name = "(no key)" if line.key is None else line.key.decode(errors="replace")
     with tracer.start_as_current_span(f"send {topic}", kind=trace.SpanKind.PRODUCER) as span:
         if span.is_recording():
             span.set_attribute("messaging.system", "kafka")
             span.set_attribute("messaging.operation.name", "send")
             span.set_attribute("messaging.destination.name", topic)
-            span.set_attribute("messaging.kafka.message.key", line.key or "")
+            span.set_attribute("messaging.kafka.message.key", name)
         try:
             future: asyncio.Future[Any] = await producer.send(
-                topic, value=line.value, key=key, headers=post_headers(line.key, source)
+                topic, value=line.value, key=line.key, headers=headers_of(line, source)
             )
         except KafkaError as error:
-            raise ReplayFailed(f"{topic}: post {line.key or '(no id)'} was not taken: {error}") from error
+            raise ReplayFailed(f"{topic}: post {name} was not taken: {error}") from error
     return future
 
 

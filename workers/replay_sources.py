@@ -16,10 +16,19 @@ import msgspec
 
 from schemas.codec import MAX_POST_BYTES, CodecError, decode_post
 from schemas.errors import OperatorError
+from schemas.headers import Header
 from schemas.posts import MAX_TEXT_CHARS, ImageSource, Post
 from workers.gmner_folder import GmnerFolder
 
-__all__ = ["Line", "SourceError", "read_gmner", "read_lines", "read_posts", "with_picture_inside"]
+__all__ = [
+    "Line",
+    "SourceError",
+    "count_posts",
+    "read_gmner",
+    "read_lines",
+    "read_posts",
+    "with_picture_inside",
+]
 
 # Base64 makes 4 bytes of 3; the rest of a post is small beside its picture.
 MAX_PICTURE_BYTES = MAX_POST_BYTES // 4 * 3 - 2 * MAX_TEXT_CHARS
@@ -33,8 +42,10 @@ class SourceError(OperatorError):
 class Line:
     """What is put onto the topic: bytes as they stand, since a bad post must be able to travel too."""
 
-    key: str | None
-    value: bytes
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Header, ...] | None = None
+    """Those that it had on the topic that it comes from; None = it gets an event of its own."""
 
 
 def read_posts(source: Path, pictures: Path | None = None) -> Iterator[Line]:
@@ -57,7 +68,15 @@ def read_gmner(folder: GmnerFolder) -> Iterator[Line]:
 
 def encoded(post: Post) -> Line:
     """A post as it stands on the topic."""
-    return Line(post.id, msgspec.json.encode(post))
+    return Line(post.id.encode(), msgspec.json.encode(post))
+
+
+def count_posts(source: Path) -> int | None:
+    """How many posts a file holds, quickly and about; None for a folder."""
+    if not source.is_file():
+        return None
+    with source.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(2**20), b""))
 
 
 def read_lines(file: Path, pictures: Path) -> Iterator[Line]:
@@ -73,16 +92,16 @@ def read_lines(file: Path, pictures: Path) -> Iterator[Line]:
                 yield Line(_key_of(raw), raw)
                 continue
             inside = with_picture_inside(post, pictures)
-            yield Line(post.id, raw) if inside is post else encoded(inside)
+            yield Line(post.id.encode(), raw) if inside is post else encoded(inside)
 
 
-def _key_of(raw: bytes) -> str | None:
+def _key_of(raw: bytes) -> bytes | None:
     try:
         found = json.loads(raw)
     except ValueError:
         return None
     name = found.get("id") if isinstance(found, dict) else None
-    return name if isinstance(name, str) else None
+    return name.encode(errors="replace") if isinstance(name, str) else None
 
 
 def with_picture_inside(post: Post, root: Path) -> Post:

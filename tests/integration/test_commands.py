@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 import pytest
+from support.kafka import Kafka
+from support.screen_records import entity, letter, recognition
 
 from schemas.codec import encode
-from support.kafka import Kafka
-from support.screen_records import entity, recognition
 from workers import cli
 from workers.replay import open_producer
 
@@ -68,6 +68,21 @@ async def test_replay_goes_to_another_topic_and_stops_at_a_limit(
     report = await told(capsys, "replay", "posts.jsonl", "--to", kafka.names.mentions, "--limit", "2")
     assert (report["topic"], report["posts"]) == (kafka.names.mentions, 2)
     assert len(await kafka.read(kafka.names.mentions)) == 2
+
+
+async def test_dead_letters_go_back_to_work_as_they_were(
+    kafka: Kafka, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await sake("topics", "create")
+    capsys.readouterr()
+    dead = letter()
+    headers = [("mine", b"kept"), *dead.kafka_headers()]
+    async with open_producer(kafka.connection) as producer:
+        await producer.send_and_wait(kafka.names.dead_letters, value=b"{", key=b"p9", headers=headers)
+    report = await told(capsys, "replay", f"topic:{kafka.names.dead_letters}")
+    assert report["posts"] == 1
+    (record,) = await kafka.read(kafka.names.posts)
+    assert (record.key, record.value, record.headers) == (b"p9", b"{", (("mine", b"kept"),))
 
 
 @pytest.mark.parametrize("rate", ["0", "-3", "nan", "inf", "fast"])

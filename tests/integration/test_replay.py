@@ -10,7 +10,7 @@ from support.kafka import Kafka
 from schemas.headers import POST_EVENT, read_event
 from workers.connection import KafkaConnection
 from workers.lag import partition_states
-from workers.replay import ReplayFailed, open_producer, replay
+from workers.replay import ReplayFailed, open_producer, replay, streamed
 from workers.replay_sources import Line
 from workers.topics import check_topics
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 
 def lines(count: int) -> list[Line]:
-    return [Line(f"p{each}", b'{"id": "p%d", "text": "x"}' % each) for each in range(count)]
+    return [Line(b"p%d" % each, b'{"id": "p%d", "text": "x"}' % each) for each in range(count)]
 
 
 async def test_every_line_arrives_once_with_its_event(kafka: Kafka) -> None:
@@ -26,7 +26,7 @@ async def test_every_line_arrives_once_with_its_event(kafka: Kafka) -> None:
     heard: list[int] = []
     async with open_producer(kafka.connection) as producer:
         report = await replay(
-            lines(1200), producer, topic=kafka.names.posts, source="test", progress=heard.append
+            streamed(lines(1200)), producer, topic=kafka.names.posts, source="test", progress=heard.append
         )
     records = await kafka.read(kafka.names.posts)
     assert sorted(record.value for record in records) == sorted(line.value for line in lines(1200))
@@ -38,9 +38,9 @@ async def test_every_line_arrives_once_with_its_event(kafka: Kafka) -> None:
 
 async def test_posts_of_one_key_keep_their_order(kafka: Kafka) -> None:
     await kafka.create()
-    same = [Line("k", b"%d" % each) for each in range(300)]
+    same = [Line(b"k", b"%d" % each) for each in range(300)]
     async with open_producer(kafka.connection) as producer:
-        await replay(same, producer, topic=kafka.names.posts, source="test")
+        await replay(streamed(same), producer, topic=kafka.names.posts, source="test")
     assert [record.value for record in await kafka.read(kafka.names.posts)] == [each.value for each in same]
 
 
@@ -48,7 +48,7 @@ async def test_a_rate_is_kept(kafka: Kafka) -> None:
     await kafka.create()
     async with open_producer(kafka.connection) as producer:
         started = time.monotonic()
-        await replay(lines(20), producer, topic=kafka.names.posts, source="test", rate_per_s=20)
+        await replay(streamed(lines(20)), producer, topic=kafka.names.posts, source="test", rate_per_s=20)
         took_s = time.monotonic() - started
     assert 0.95 <= took_s < 3
 
@@ -56,17 +56,17 @@ async def test_a_rate_is_kept(kafka: Kafka) -> None:
 async def test_a_line_without_a_key_is_sent_as_it_stands(kafka: Kafka) -> None:
     await kafka.create()
     async with open_producer(kafka.connection) as producer:
-        await replay([Line(None, b"not json")], producer, topic=kafka.names.posts, source="test")
+        await replay(streamed([Line(None, b"not json")]), producer, topic=kafka.names.posts, source="test")
     (record,) = await kafka.read(kafka.names.posts)
     assert (record.key, record.value) == (None, b"not json")
 
 
 async def test_a_post_that_the_topic_refuses_is_told(kafka: Kafka) -> None:
     await kafka.create()
-    large = Line("p", b"x" * (17 * 1024 * 1024))
+    large = Line(b"p", b"x" * (17 * 1024 * 1024))
     async with open_producer(kafka.connection) as producer:
         with pytest.raises(ReplayFailed, match="post p was not taken"):
-            await replay([large], producer, topic=kafka.names.posts, source="test")
+            await replay(streamed([large]), producer, topic=kafka.names.posts, source="test")
 
 
 async def test_without_a_broker_the_address_is_named() -> None:
@@ -78,7 +78,7 @@ async def test_without_a_broker_the_address_is_named() -> None:
 async def test_lag_is_what_the_group_has_not_committed(kafka: Kafka) -> None:
     await kafka.create()
     async with open_producer(kafka.connection) as producer:
-        await replay(lines(50), producer, topic=kafka.names.posts, source="test")
+        await replay(streamed(lines(50)), producer, topic=kafka.names.posts, source="test")
     partitions = await check_topics(kafka.connection, (kafka.names.posts,))
     states = await partition_states(kafka.connection, partitions, kafka.group)
     assert sum(each.records for each in states) == 50

@@ -25,7 +25,7 @@ def post(**fields: object) -> str:
 def test_a_post_without_a_file_goes_out_byte_for_byte(tmp_path: Path) -> None:
     line = post(extra={"kept": True}, image={"url": "https://example.com/a.jpg"})
     (found,) = read_posts(write(tmp_path, line))
-    assert (found.key, found.value) == ("p1", line.encode())
+    assert (found.key, found.value) == (b"p1", line.encode())
 
 
 def test_a_picture_file_travels_inside_its_post(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_the_pictures_root_may_be_elsewhere(tmp_path: Path) -> None:
     root.mkdir()
     (root / "a.png").write_bytes(b"x")
     (found,) = read_posts(write(tmp_path, post(image={"path": "a.png"})), root)
-    assert b'"data"' in found.value
+    assert b'"data"' in (found.value or b"")
 
 
 @pytest.mark.parametrize("path", ["../secret.txt", "/etc/passwd", "link/secret.txt"])
@@ -70,7 +70,7 @@ def test_what_is_no_post_travels_too_with_the_key_that_it_names(tmp_path: Path) 
     found = list(read_posts(write(tmp_path, *lines)))
     assert [(line.key, line.value) for line in found] == [
         (None, b"not json"),
-        ("p2", b'{"id": "p2", "no": "text"}'),
+        (b"p2", b'{"id": "p2", "no": "text"}'),
         (None, b'["a list"]'),
     ]
 

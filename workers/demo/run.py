@@ -23,7 +23,7 @@ from workers.demo.tally import Tally
 from workers.demo.together import together
 from workers.model_choice import choose_model
 from workers.outputs import follow_outputs
-from workers.replay import open_producer, replay
+from workers.replay import open_producer, replay, streamed
 from workers.settings import Settings
 
 __all__ = ["Demo", "DemoOptions", "DemoResult", "DemoStuck"]
@@ -122,7 +122,7 @@ class Demo:
     async def _send(self, services: Services) -> None:
         async with open_producer(services.connection) as producer:
             await replay(
-                self._material.lines,
+                streamed(self._material.lines),
                 producer,
                 topic=services.topics.posts,
                 source="sake-demo",
