@@ -66,6 +66,45 @@ def test_metrics_alone_switch_the_workers_instruments_on() -> None:
     assert 'messaging_client_consumed_messages_total{messaging_consumer_group_name="g"' in page
 
 
+COLLECTOR = """
+import gzip, threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from opentelemetry import metrics, trace
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from workers.settings import TelemetrySettings
+from workers.telemetry import telemetry
+
+got = {}
+
+class Collector(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        got[self.path] = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+server = HTTPServer(("127.0.0.1", 0), Collector)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+settings = TelemetrySettings(otlp_endpoint=f"http://127.0.0.1:{server.server_port}/", service_name="mine")
+with telemetry(settings):
+    metrics.get_meter("sake").create_counter("sake.dead_letters").add(1)
+    with trace.get_tracer("sake").start_as_current_span("process sake.posts"):
+        pass
+server.shutdown()
+spans = ExportTraceServiceRequest.FromString(got["/v1/traces"]).resource_spans[0]
+print(spans.scope_spans[0].spans[0].name)
+print({each.key: each.value.string_value for each in spans.resource.attributes}["service.name"])
+print(b"sake.dead_letters" in got["/v1/metrics"])
+"""
+
+
+def test_a_collector_gets_what_is_unsent_at_the_end() -> None:
+    assert in_a_process(COLLECTOR).splitlines() == ["process sake.posts", "mine", "True"]
+
+
 def test_every_histogram_of_the_code_has_its_buckets() -> None:
     made = set()
     for path in [*ROOT.glob("sake_model/**/*.py"), *ROOT.glob("workers/**/*.py")]:
