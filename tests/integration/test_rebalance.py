@@ -32,7 +32,7 @@ async def running(kafka: Kafka, worker_id: str) -> AsyncIterator[Worker]:
         await asyncio.gather(task)
 
 
-async def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.01)

@@ -15,7 +15,7 @@ from support.kafka import Kafka
 from support.post_stream import known_posts, verify
 
 from workers.recognise import Worker
-from workers.recognise.config import DrainLimits
+from workers.recognise.config import ConsumerLimits, DrainLimits
 from workers.recognise.session import WorkerFenced
 
 pytestmark = pytest.mark.integration
@@ -54,7 +54,7 @@ async def test_a_frozen_worker_that_wakes_after_its_successor_took_over_repeats_
         os.kill(zombie.pid, signal.SIGCONT)
         done, _ = await asyncio.wait(
             [asyncio.create_task(zombie.wait()), asyncio.create_task(successor.wait())],
-            timeout=30,
+            timeout=60,
             return_when=asyncio.FIRST_COMPLETED,
         )
         assert done, "two workers of one name cannot both go on"
@@ -84,7 +84,7 @@ async def test_a_partition_that_was_fenced_but_not_taken_away_is_taken_back(kafk
     worker = Worker(config, Slowed(instant_processor(kafka.names), max_wait_ms=100))
     task = asyncio.create_task(worker.run())
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while worker.state.recognised < 100:
                 await asyncio.sleep(0.01)
             await fence(kafka)
@@ -102,10 +102,33 @@ async def test_a_worker_that_is_fenced_again_and_again_ends_and_says_why(kafka: 
     config = kafka.config(drain=DrainLimits(fenced_grace_s=0.1))
     worker = Worker(config, Slowed(instant_processor(kafka.names), max_wait_ms=300))
     task = asyncio.create_task(worker.run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not task.done():
             if any(lane.opened for lane in worker.state.lanes.values()):
                 await fence(kafka)
             await asyncio.sleep(0.05)
     with pytest.raises(WorkerFenced, match="SAKE_WORKER_ID"):
         task.result()
+
+
+async def test_a_broker_that_restarts_again_and_again_is_no_rival(kafka: Kafka) -> None:
+    if kafka.broker is None:
+        pytest.skip("an outside broker is not ours to restart")
+    posts = known_posts(3_000, seed=5)
+    await kafka.create(partitions=2)
+    places = await kafka.produce(post.record for post in posts)
+    consumer = ConsumerLimits(heartbeat_ms=100, session_timeout_ms=6_000)
+    worker = Worker(kafka.config(consumer=consumer), Slowed(instant_processor(kafka.names), max_wait_ms=150))
+    task = asyncio.create_task(worker.run())
+    try:
+        async with asyncio.timeout(90):
+            for restart in range(4):
+                while await committed(kafka) < 500 * (restart + 1):
+                    await asyncio.sleep(0.02)
+                await kafka.broker.restart()
+            while await committed(kafka) < len(posts):
+                await asyncio.sleep(0.05)
+    finally:
+        worker.stop()
+        await asyncio.gather(task)
+    assert await verify(kafka, posts, places) == []

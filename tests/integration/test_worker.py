@@ -53,7 +53,7 @@ async def running(config: WorkerConfig, processor: Processor) -> AsyncIterator[W
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.01)
@@ -115,7 +115,7 @@ async def test_too_many_dead_letters_stop_the_worker_and_are_not_committed(kafka
     config = kafka.config(letters=DeadLetterLimits(max_consecutive=5))
     worker = Worker(config, Echo(kafka.names.recognitions, act))
     with pytest.raises(TooManyDeadLetters, match="6 posts in a row"):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await worker.run()
     assert "TooManyDeadLetters" in worker.state.stopped_because
     assert not worker.state.alive()
@@ -134,7 +134,7 @@ async def test_the_operators_trouble_stops_the_worker_with_what_is_right_committ
 
     await kafka.produce(records(10))
     with pytest.raises(OperatorError, match="the model is not there"):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await Worker(kafka.config(), Echo(kafka.names.recognitions, act)).run()
     assert await kafka.committed() == {0: 4}
 

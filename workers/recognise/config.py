@@ -56,7 +56,7 @@ class DrainLimits:
     """
     rival_evictions: int = 3
     """Two workers of one name throw each other out for ever; the first to be thrown out so often within
-    `rival_window_s` ends. A broker that restarts does it once.
+    `rival_window_s` ends.
     """
     rival_window_s: float = 60.0
     """Evictions further apart than this have nothing to do with each other."""

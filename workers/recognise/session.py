@@ -51,6 +51,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         self._background: set[asyncio.Task[None]] = set()
         self._full_since_s: float | None = None
         self._evictions: list[float] = []
+        self._connected: asyncio.Future[None] | None = None
         self._consumer = self._make_consumer()
         bench.on_room = self._wake.set
         bench.on_failure = self._lane_failed
@@ -93,12 +94,18 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         """Gives the lanes up: their posts are cancelled, a running transaction may end."""
         lanes = [self._lanes.pop(partition) for partition in revoked if partition in self._lanes]
         await self._close_lanes(lanes)
-        # A member of an ordinary rebalance keeps its member id; one that the group no longer knows has none.
-        if lanes and not self._consumer._coordinator.member_id:
+        # aiokafka tells nobody, so its coordinator is asked: a member of an ordinary rebalance keeps its
+        # id, one that the group no longer knows has none. After a lost connection that is no wonder, for
+        # a broker that restarts may forget its groups; over the same connection it is.
+        coordinator = self._consumer._coordinator
+        connected = coordinator._coordinator_dead_fut
+        same = connected is self._connected and not connected.done()
+        if lanes and not coordinator.member_id and same:
             self._evicted("evicted from the group")
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Opens a lane for each partition, in the background."""
+        self._connected = self._consumer._coordinator._coordinator_dead_fut
         for partition in assigned:
             self._begin(partition)
         self._bench.state.phase = Phase.RUNNING if self._gate.open else Phase.WAITING_FOR_ENGINE
@@ -155,7 +162,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
             self._begin(partition)
 
     def _evicted(self, how: str) -> None:
-        """Once: a broker that restarted, or a long sleep. Again and again: a rival of the same name."""
+        """Once: a zombie's last word, or a long sleep. Again and again: a rival of the same name."""
         limits = self._config.drain
         now_s = time.monotonic()
         self._evictions = [at_s for at_s in self._evictions if now_s - at_s < limits.rival_window_s] + [now_s]
