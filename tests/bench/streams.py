@@ -16,7 +16,7 @@ from sake_model.engine.interface import Engine
 from sake_model.recogniser import Recogniser
 from sake_model.search.interface import Search
 from schemas.codec import encode
-from workers.assembly import embedded_broker, kafka_connection
+from workers.kafka_choice import embedded_broker, kafka_connection
 from workers.connection import KafkaConnection
 from workers.fetch import PictureSource, PostPictures
 from workers.model_choice import ModelChoice, choose_model, engine_server, open_engine

@@ -6,8 +6,8 @@ import asyncio
 
 import click
 
-from workers.assembly import embedded_broker, kafka_connection, topic_names, topic_shape
 from workers.commands.running import run_until_stopped
+from workers.kafka_choice import embedded_broker, kafka_connection, topic_names, topic_shape
 from workers.logs import set_up_logging
 from workers.settings import Settings, load_settings
 from workers.topics import create_topics

@@ -13,9 +13,9 @@ from rich.table import Table
 from sake_model.scoring import Counts, Scores
 from schemas.errors import OperatorError
 from schemas.recognitions import Recognition
-from workers.assembly import kafka_connection, topic_names
 from workers.evaluation import Gold, score
 from workers.gmner_folder import SPLITS, GmnerFolder
+from workers.kafka_choice import kafka_connection, topic_names
 from workers.outputs import last_recognitions
 from workers.settings import Settings, load_settings
 from workers.topics import check_topics

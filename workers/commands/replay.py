@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.deadletters import PREFIX
-from workers.assembly import kafka_connection, topic_names
 from workers.connection import KafkaConnection
+from workers.kafka_choice import kafka_connection, topic_names
 from workers.outputs import everything_on
 from workers.rates import parse_rate
 from workers.replay import ReplayReport, open_producer, streamed

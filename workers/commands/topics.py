@@ -10,7 +10,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from workers.assembly import kafka_connection, topic_names, topic_shape
+from workers.kafka_choice import kafka_connection, topic_names, topic_shape
 from workers.lag import PartitionState, partition_states
 from workers.settings import Settings, load_settings
 from workers.topics import create_topics, describe_topics

@@ -16,12 +16,12 @@ from sake_model.engine.client import ServerFacts
 from sake_model.engine.launcher import EngineServer
 from sake_model.engine.serve_options import is_cpu_build
 from sake_model.search.index import build_index
-from workers.assembly import embedded_broker, kafka_connection, topic_shape
 from workers.broker import EmbeddedBroker
 from workers.connection import KafkaConnection
 from workers.demo.board import Board
 from workers.demo.child import WorkerProcess, worker_process
 from workers.demo.together import together
+from workers.kafka_choice import embedded_broker, kafka_connection, topic_shape
 from workers.model_choice import choose_model, engine_server, open_engine
 from workers.recognise.window import WindowLimits
 from workers.settings import Settings
