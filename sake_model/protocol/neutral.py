@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import re
 
+from sake_model.protocol.turns import TAG_NAMES, TURN_TAGS
+
 __all__ = ["neutralise", "neutralise_turn"]
 
 # `<`, a mark or two, a letter, up to 64 more characters, `>`: longer than any special token of the
 # model families served (the longest of SmolLM2's and Qwen's has 21). Our own tags also with blanks,
 # since that is how leniently they are read. "<3" and "a < b > c" do not match.
 _TAG_LIKE = re.compile(
-    r"<([/!|｜]{0,2}[A-Za-z_][^<>]{0,64}"
-    r"|\s{0,8}/?\s{0,8}(?:reason|text_search|image_search|answer|information)\s{0,8})>",
+    rf"<([/!|｜]{{0,2}}[A-Za-z_][^<>]{{0,64}}|\s{{0,8}}/?\s{{0,8}}(?:{TAG_NAMES})\s{{0,8}})>",
     re.IGNORECASE,
 )
 
 # In a model's own turn our tags are meant; nothing else that looks like one is.
-_FOREIGN_TAG = re.compile(
-    r"<(?!/?(?:reason|text_search|image_search|answer)>)([/!|｜]{0,2}[A-Za-z_][^<>]{0,64})>", re.IGNORECASE
-)
+_FOREIGN_TAG = re.compile(rf"<(?!/?(?:{TURN_TAGS})>)([/!|｜]{{0,2}}[A-Za-z_][^<>]{{0,64}})>", re.IGNORECASE)
 
 
 def neutralise(text: str) -> tuple[str, int]:

@@ -40,9 +40,10 @@ INFORMATION_TAG = "information"
 STOP_STRINGS: tuple[str, ...] = (f"</{Tool.TEXT.value}>", f"</{Tool.IMAGE.value}>", f"</{ANSWER_TAG}>")
 """The model's turn ends with one of these, which belongs to the turn."""
 
-OWN_TAG = re.compile(
-    r"<\s{0,8}/?\s{0,8}(?:reason|text_search|image_search|answer|information)\s{0,8}>", re.IGNORECASE
-)
+TURN_TAGS = "|".join((REASON_TAG, Tool.TEXT.value, Tool.IMAGE.value, ANSWER_TAG))
+TAG_NAMES = f"{TURN_TAGS}|{INFORMATION_TAG}"
+OWN_TAG = re.compile(rf"<\s{{0,8}}/?\s{{0,8}}(?:{TAG_NAMES})\s{{0,8}}>", re.IGNORECASE)
+"""A tag of the dialogue, also where it is written carelessly."""
 
 RawBox = tuple[float, float, float, float]
 """Four numbers as the model wrote them, in the checkpoint's own frame; not yet checked."""
