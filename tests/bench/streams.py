@@ -16,9 +16,9 @@ from sake_model.engine.interface import Engine
 from sake_model.recogniser import Recogniser
 from sake_model.search.interface import Search
 from schemas.codec import encode
-from workers.kafka_choice import embedded_broker, kafka_connection
 from workers.connection import KafkaConnection
 from workers.fetch import PictureSource, PostPictures
+from workers.kafka_choice import embedded_broker, kafka_connection
 from workers.model_choice import ModelChoice, choose_model, engine_server, open_engine
 from workers.recognise.config import WorkerConfig
 from workers.recognise.processor import PostProcessor
