@@ -40,7 +40,7 @@ COMMANDS = {
 }
 
 # Packages that only one of the two environments has (pyproject.toml, extras), by import name.
-STREAM_ONLY = frozenset({"aiokafka", "faust", "noida_db", "aiolimiter", "purgatory", "prometheus_client"})
+STREAM_ONLY = frozenset({"aiokafka", "faust", "noida_db", "prometheus_client"})
 MODEL_ONLY = frozenset({"torch", "transformers", "vllm", "trl", "peft", "datasets", "safetensors"})
 
 
