@@ -37,7 +37,7 @@ OTHER_COLOUR = "bright_blue"
 TEXT_INDENT = (0, 0, 0, 5)
 ENTITY_INDENT = (0, 0, 0, 4)
 MAX_TEXT_CHARS = 400
-MAX_QUOTE_CHARS = 90
+MAX_QUOTE_CHARS = 70
 MAX_ID_CHARS = 60
 
 
@@ -112,7 +112,9 @@ def _entity_line(entity: GroundedEntity) -> Text:
     )
     line.append(f"  {entity.knowledge.value}", style="dim")
     for evidence in entity.evidence[:1]:
-        quote = shortened(f"{evidence.title}: {evidence.snippet}", MAX_QUOTE_CHARS)
+        repeats = evidence.snippet.startswith(evidence.title)
+        told = evidence.snippet if repeats else f"{evidence.title}: {evidence.snippet}"
+        quote = shortened(told, MAX_QUOTE_CHARS)
         line.append(f"  ← {evidence.provider}: {quote}", style="italic")
     return line
 
