@@ -169,6 +169,9 @@ BAD = {
     "fits": (b"SIMPLE  =                    T" + b" " * 3000, "not_an_image"),
     "too large": (encoded(quadrants()) + b"\0" * 200_000, "too_large"),
     "png bomb": (png_claiming(30_000, 30_000), "too_many_pixels"),
+    # Between our limit (33 million) and Pillow's own (89 million).
+    "large png": (png_claiming(7_000, 7_000), "too_many_pixels"),
+    "large webp": (webp_claiming(7_000, 7_000), "too_many_pixels"),
     "png of 2^31 a side": (png_claiming(2**31 - 1, 2**31 - 1), "too_many_pixels"),
     "webp bomb": (webp_claiming(16_383, 16_383), "too_many_pixels"),
     "webp of 2^24 a side": (webp_claiming(2**24, 2**24), "too_many_pixels"),
