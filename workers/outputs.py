@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -15,7 +15,7 @@ from schemas.recognitions import Recognition
 from workers.connection import KafkaConnection
 from workers.topics import BrokerUnreachable, TopicNames
 
-__all__ = ["everything_on", "follow_outputs", "last_recognitions"]
+__all__ = ["everything_on", "follow", "follow_outputs", "last_recognitions", "read_output"]
 
 # The longest that a record waits for its reader when nothing else comes.
 POLL_MS = 200
@@ -27,17 +27,36 @@ async def follow_outputs(
     """Every recognition and dead letter from the topics' beginning; None when a poll brought nothing,
     so that the caller can look at its clock. Never ends by itself. Raises BrokerUnreachable.
     """
-    async with _reader(connection, (topics.recognitions, topics.dead_letters), partitions) as consumer:
+    async for record in follow(connection, (topics.recognitions, topics.dead_letters), partitions):
+        yield None if record is None else read_output(record, topics)
+
+
+def read_output(record: Any, topics: TopicNames) -> Recognition | DeadLetter:
+    """What a record of one of the two topics holds. Raises CodecError, NotADeadLetter."""
+    if record.topic == topics.dead_letters:
+        return DeadLetter.read(record.key, record.value, record.headers)
+    return decode(record.value, Recognition)
+
+
+async def follow(
+    connection: KafkaConnection,
+    topics: tuple[str, ...],
+    partitions: dict[str, int],
+    *,
+    start: Literal["earliest", "latest"] = "earliest",
+) -> AsyncGenerator[Any]:
+    """Every committed record of these topics as it comes, as aiokafka gives it; None when a poll
+    brought nothing. Never ends by itself. Raises BrokerUnreachable.
+    """
+    async with _reader(connection, topics, partitions, start=start) as consumer:
         while True:
             batches = await consumer.getmany(timeout_ms=POLL_MS)
             if not batches:
                 yield None
-            for place, records in batches.items():
-                for record in records:
-                    if place.topic == topics.dead_letters:
-                        yield DeadLetter.read(record.key, record.value, record.headers)
-                    else:
-                        yield decode(record.value, Recognition)
+            # In the order of `topics`: what a record is about may come in the same batch.
+            for place in sorted(batches, key=lambda place: topics.index(place.topic)):
+                for record in batches[place]:
+                    yield record
 
 
 async def last_recognitions(
@@ -70,14 +89,18 @@ async def everything_on(
 
 @asynccontextmanager
 async def _reader(
-    connection: KafkaConnection, topics: tuple[str, ...], partitions: dict[str, int]
+    connection: KafkaConnection,
+    topics: tuple[str, ...],
+    partitions: dict[str, int],
+    *,
+    start: str = "earliest",
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer at the beginning of these topics. Raises BrokerUnreachable, in the block, too."""
+    """A consumer at the beginning or the end of these topics. Raises BrokerUnreachable, in the block, too."""
     consumer = AIOKafkaConsumer(
         **connection.options(),
         isolation_level="read_committed",
         enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        auto_offset_reset=start,
         # A dead letter carries its post.
         max_partition_fetch_bytes=2 * MAX_POST_BYTES,
     )

@@ -36,12 +36,13 @@ def run_until_stopped(main: Coroutine[object, object, Result]) -> Result | None:
         work = asyncio.ensure_future(main)
         stop = asyncio.ensure_future(stop_requested())
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if not work.done():
-            work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
-            return None
-        return work.result()
+        if work.done():
+            stop.cancel()
+            return work.result()
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+        stop.result()  # raises where signals cannot be listened to
+        return None
 
     return asyncio.run(run())

@@ -5,6 +5,8 @@ Colours and brackets say the same, so that a screen without colours (a log) read
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
@@ -17,7 +19,14 @@ from schemas.posts import Post
 from schemas.recognitions import Recognition, RoundAction
 from workers.demo.tally import Tally
 
-__all__ = ["dead_letter_lines", "post_lines", "status_line", "summary_table"]
+__all__ = [
+    "dead_letter_lines",
+    "marked_text",
+    "post_lines",
+    "status_line",
+    "summary_table",
+    "unknown_post_lines",
+]
 
 # One colour a type, the same everywhere; types of other tasks share the last one.
 COLOURS = {
@@ -48,19 +57,25 @@ def colour_of(type_: str) -> str:
 
 def post_lines(number: int, post: Post, recognition: Recognition) -> RenderableType:
     """One recognised post: head, text with its entities marked, one line an entity, what went wrong."""
-    lines: list[RenderableType] = [
-        _head(number, post, recognition),
-        Padding(marked_text(post.text, recognition.entities), TEXT_INDENT, expand=False),
-    ]
-    lines += [Padding(_entity_line(each), ENTITY_INDENT, expand=False) for each in recognition.entities]
+    text = Padding(marked_text(post.text, recognition.entities), TEXT_INDENT, expand=False)
+    return Group(_head(number, recognition), text, *_findings(recognition), Text())
+
+
+def unknown_post_lines(number: int, recognition: Recognition) -> RenderableType:
+    """The same for a post whose text is not at hand."""
+    return Group(_head(number, recognition), *_findings(recognition), Text())
+
+
+def _findings(recognition: Recognition) -> Iterator[RenderableType]:
+    for entity in recognition.entities:
+        yield Padding(_entity_line(entity), ENTITY_INDENT, expand=False)
     if recognition.outcome.reasons:
         reasons = ", ".join(reason.value for reason in recognition.outcome.reasons)
         missing = recognition.picture.missing if recognition.picture is not None else None
-        lines.append(Text(f"    degraded: {reasons}{f' ({missing})' if missing else ''}", style="yellow"))
-    return Group(*lines, Text())
+        yield Text(f"    degraded: {reasons}{f' ({missing})' if missing else ''}", style="yellow")
 
 
-def _head(number: int, post: Post, recognition: Recognition) -> Text:
+def _head(number: int, recognition: Recognition) -> Text:
     timings = recognition.timings
     facts = [f"{_way(recognition)}", f"{timings.total_ms:,.0f} ms"]
     if recognition.picture is not None and recognition.picture.missing is None:
@@ -68,7 +83,7 @@ def _head(number: int, post: Post, recognition: Recognition) -> Text:
     if recognition.repairs:
         facts.append("repaired " + ", ".join(recognition.repairs))
     head = Text(f"{number:>4} ")
-    head.append(shortened(post.id, MAX_ID_CHARS), style="bold")
+    head.append(shortened(recognition.post_id, MAX_ID_CHARS), style="bold")
     head.append("  " + "  ·  ".join(facts), style="dim")
     return head
 
