@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from sake_model.checkpoint.graft import VisionShape, build_processor, graft, grafted_tokenizer
+from sake_model.grounding import ResizeLimits
 
-__all__ = ["TINY_VISION", "save_base", "tiny_base", "tiny_tokenizer"]
+__all__ = ["PICTURES", "TINY_VISION", "save_base", "tiny_base", "tiny_tokenizer"]
+
+PICTURES = ResizeLimits(min_pixels=196 * 196, max_pixels=280 * 280, factor_px=28, stamp_px=4)
+"""How the default checkpoint wants its pictures: 49 to 100 visual tokens, which a CPU can bear."""
 
 TINY_VISION = VisionShape(depth=2, hidden=64, heads=2, intermediate=128, full_attention_blocks=(1,))
 TINY_HIDDEN = 128

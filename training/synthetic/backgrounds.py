@@ -12,8 +12,10 @@ __all__ = ["background"]
 
 SHAPES = 14
 """Enough to look like clutter once blurred."""
-NOISE_LEVELS = 10.0
-"""Largest standard deviation of the grain, of 255 levels."""
+NOISE_LEVELS = 16
+"""Most that the grain adds or takes, of 255 levels."""
+COARSE = 3
+MAX_BLUR_SHARE = 0.02
 
 
 def background(random: Random, width: int, height: int, photos: tuple[Path, ...] = ()) -> Image.Image:
@@ -21,12 +23,14 @@ def background(random: Random, width: int, height: int, photos: tuple[Path, ...]
     if photos:
         with Image.open(random.choice(photos)) as photo:
             return photo.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
-    picture = _gradient(random, width, height)
+    # Drawn small: enlarging softens the edges, and what is soft needs no pixels.
+    small = (max(8, width // COARSE), max(8, height // COARSE))
+    picture = _gradient(random, *small)
     draw = ImageDraw.Draw(picture)
     for _ in range(random.randint(0, SHAPES)):
-        _shape(random, draw, width, height)
-    picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0, 0.02) * width))
-    return _grained(random, picture)
+        _shape(random, draw, *small)
+    picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0, MAX_BLUR_SHARE) * small[0]))
+    return _grained(random, picture.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _gradient(random: Random, width: int, height: int) -> Image.Image:
@@ -47,10 +51,11 @@ def _shape(random: Random, draw: ImageDraw.ImageDraw, width: int, height: int) -
 
 
 def _grained(random: Random, picture: Image.Image) -> Image.Image:
-    grain = np.random.default_rng(random.getrandbits(32)).normal(
-        0, random.uniform(0, NOISE_LEVELS), (picture.height, picture.width, 1)
+    levels = random.randint(0, NOISE_LEVELS)
+    grain = np.random.default_rng(random.getrandbits(32)).integers(
+        -levels, levels + 1, (picture.height, picture.width, 1), np.int16
     )
-    return Image.fromarray(np.clip(np.asarray(picture, float) + grain, 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(np.asarray(picture, np.int16) + grain, 0, 255).astype(np.uint8))
 
 
 def _colour(random: Random) -> tuple[int, int, int]:

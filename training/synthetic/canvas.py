@@ -49,7 +49,7 @@ def in_perspective(layer: Image.Image, random: Random, tilt: float = MAX_TILT) -
         layer.size,
         Image.Transform.PERSPECTIVE,
         _coefficients(moved, corners),
-        Image.Resampling.BICUBIC,
+        Image.Resampling.BILINEAR,
     )
     seen = alpha_box(warped)
     return warped if seen is None else warped.crop((int(seen[0]), int(seen[1]), int(seen[2]), int(seen[3])))
@@ -85,7 +85,7 @@ class Canvas:
         longest = share * min(self.picture.size)
         scale = longest / max(layer.size)
         width, height = (max(1, round(side * scale)) for side in layer.size)
-        fitted = in_perspective(layer.resize((width, height), Image.Resampling.LANCZOS), random)
+        fitted = in_perspective(layer.resize((width, height), Image.Resampling.BICUBIC), random)
         if min(fitted.size) < MIN_SIDE_PX:
             return None
         for _ in range(TRIES):

@@ -17,9 +17,10 @@ from typing import Any
 import cairosvg
 from PIL import Image
 
+from sake_model.search.index.assets import ASSETS, fetch
 from training.synthetic.identity import Split, split_of
 
-__all__ = ["Brand", "Flag", "Marks", "read_marks"]
+__all__ = ["Brand", "Flag", "Marks", "fetched_marks", "read_marks"]
 
 RENDER_PX = 224
 """Longest side of a rasterised mark: about the largest that a composed picture shows."""
@@ -67,6 +68,14 @@ class Marks:
 
     brands: tuple[Brand, ...]
     flags: tuple[Flag, ...]
+
+
+def fetched_marks(folder: Path, split: Split) -> Marks:
+    """The split's marks; the archives are downloaded into the folder if they are not there yet.
+
+    Raises AssetMissing when they cannot be had.
+    """
+    return read_marks(fetch(ASSETS["simple-icons"], folder), fetch(ASSETS["flag-icons"], folder), split)
 
 
 def read_marks(simple_icons: Path, flag_icons: Path, split: Split) -> Marks:

@@ -155,7 +155,7 @@ def _encoded(picture: Image.Image, random: Random) -> bytes:
     """As a phone would send it: a little soft, a little too bright or dark, JPEG."""
     picture = ImageEnhance.Brightness(picture).enhance(random.uniform(0.75, 1.2))
     if random.random() < 0.5:
-        picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0, MAX_BLUR_PX)))
+        picture = picture.filter(ImageFilter.BoxBlur(random.uniform(0, MAX_BLUR_PX)))
     out = BytesIO()
     picture.save(out, "JPEG", quality=random.randint(*JPEG_QUALITY))
     return out.getvalue()

@@ -1,0 +1,1 @@
+"""A vision tower taught on dense targets, before any language model looks through it."""

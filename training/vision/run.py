@@ -1,0 +1,124 @@
+"""Pretraining of the vision tower: composed posts in, `tower.safetensors` out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from transformers import Trainer, TrainingArguments
+
+from sake_model.checkpoint.graft import build_processor
+from sake_model.grounding import ResizeLimits
+from training.synthetic.posts import Composer
+from training.vision.data import ComposedStream, VisionCollator
+from training.vision.model import DenseVision
+from training.vision.patches import linear_patches
+from training.vision.targets import NOTHING
+
+__all__ = ["TOWER_FILE", "TOWER_PREFIX", "VisionPlan", "cell_figures", "run_vision"]
+
+TOWER_FILE = "tower.safetensors"
+TOWER_PREFIX = "model.visual."
+HELD_OUT_POSTS = 96
+
+
+@dataclass(frozen=True, slots=True)
+class VisionPlan:
+    """What one run does."""
+
+    steps: int = 4000
+    batch_size: int = 8
+    learning_rate: float = 5e-4
+    warmup_steps: int = 100
+    weight_decay: float = 0.05
+    seed: int = 1
+    loader_workers: int = 1
+    checkpoint_every_steps: int = 200
+
+
+def run_vision(
+    make_base: Callable[[], tuple[Any, Any]],
+    *,
+    composer: Composer,
+    held_out: Composer,
+    limits: ResizeLimits,
+    plan: VisionPlan,
+    out: Path,
+) -> dict[str, float]:
+    """Trains the tower, goes on from the last checkpoint in `out`; the figures on things held out."""
+    torch.manual_seed(plan.seed)
+    model, tokenizer = make_base()
+    table = model.get_input_embeddings().weight.data
+    dense = DenseVision(linear_patches(model.model.visual), table.shape[1])
+    processor = build_processor(tokenizer, min_pixels=limits.min_pixels, max_pixels=limits.max_pixels)
+    collate = VisionCollator(limits, processor.image_processor, tokenizer, table)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "plan.json").write_text(json.dumps(asdict(plan), indent=1) + "\n")
+    trainer = Trainer(
+        model=dense,
+        args=_arguments(plan, out),
+        data_collator=collate,
+        train_dataset=ComposedStream(composer),
+    )
+    trainer.train(resume_from_checkpoint=bool(list(out.glob("checkpoint-*"))))
+    save_file(
+        {f"{TOWER_PREFIX}{name}": w.detach().contiguous() for name, w in dense.tower.state_dict().items()},
+        out / TOWER_FILE,
+    )
+    figures = cell_figures(dense, collate, held_out)
+    (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (out / "history.json").write_text(json.dumps(trainer.state.log_history))
+    return figures
+
+
+def _arguments(plan: VisionPlan, out: Path) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(out),
+        max_steps=plan.steps,
+        per_device_train_batch_size=plan.batch_size,
+        learning_rate=plan.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=plan.warmup_steps,
+        weight_decay=plan.weight_decay,
+        max_grad_norm=1.0,
+        seed=plan.seed,
+        save_steps=plan.checkpoint_every_steps,
+        save_total_limit=2,
+        logging_steps=20,
+        report_to=[],
+        use_cpu=not torch.cuda.is_available(),
+        bf16=True,
+        dataloader_num_workers=plan.loader_workers,
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        accelerator_config={"dispatch_batches": False},
+    )
+
+
+def cell_figures(dense: DenseVision, collate: VisionCollator, composer: Composer) -> dict[str, float]:
+    """On posts never trained on: kinds right over the cells that show something, and mean IoU there."""
+    dense.eval()
+    right, cells, overlap = 0, 0, 0.0
+    posts = list(islice(composer.posts(), HELD_OUT_POSTS))
+    for start in range(0, len(posts), 8):
+        batch = collate(posts[start : start + 8])
+        with torch.inference_mode():
+            seen = dense(**batch)
+        shows = batch["kinds"] != NOTHING
+        right += int((seen["kinds"] == batch["kinds"])[shows].sum())
+        cells += int(shows.sum())
+        overlap += float(_ious(seen["boxes"][shows], batch["boxes"][shows]).sum())
+    return {"cells": cells, "kind_accuracy": right / max(1, cells), "mean_iou": overlap / max(1, cells)}
+
+
+def _ious(ours: Any, theirs: Any) -> Any:
+    low, high = torch.maximum(ours[:, :2], theirs[:, :2]), torch.minimum(ours[:, 2:], theirs[:, 2:])
+    shared = (high - low).clamp(min=0).prod(-1)
+    both = (ours[:, 2:] - ours[:, :2]).clamp(min=0).prod(-1) + (theirs[:, 2:] - theirs[:, :2]).prod(-1)
+    return shared / (both - shared).clamp(min=1e-9)
