@@ -14,6 +14,7 @@ from workers.demo.material import from_gmner, own_posts
 from workers.demo.run import Demo, DemoOptions, DemoResult
 from workers.demo.sheet import write_sheet
 from workers.logs import set_up_logging
+from workers.model_choice import choose_model
 from workers.rates import parse_rate
 from workers.settings import LogSettings, load_settings
 
@@ -54,7 +55,8 @@ def demo(
     # The screen is the log; what the parts have to say goes to their own files, save for trouble.
     set_up_logging(LogSettings(level="warning", format=settings.log.format))
     material = from_gmner(gmner, limit) if gmner is not None else own_posts(limit)
-    run = Demo(settings, material, DemoOptions(parse_rate(rate), keep=keep), console)
+    options = DemoOptions(parse_rate(rate), keep=keep)
+    run = Demo(settings, choose_model(settings).ref, material, options=options, console=console)
     result = run_until_stopped(run.run())
     if result is None:
         raise click.Abort

@@ -12,7 +12,7 @@ from rich.live import Live
 
 from schemas.deadletters import DeadLetter
 from schemas.errors import EngineError
-from schemas.recognitions import Recognition
+from schemas.recognitions import ModelRef, Recognition
 from workers.commands.running import stop_requested
 from workers.demo.board import Board
 from workers.demo.judgement import judged
@@ -21,7 +21,6 @@ from workers.demo.screen import dead_letter_lines, post_lines, status_line, summ
 from workers.demo.services import Services, started
 from workers.demo.tally import Tally
 from workers.demo.together import together
-from workers.model_choice import choose_model
 from workers.outputs import follow_outputs
 from workers.replay import open_producer, replay, streamed
 from workers.settings import Settings
@@ -77,9 +76,17 @@ class Demo:
     """One run."""
 
     def __init__(
-        self, settings: Settings, material: Material, options: DemoOptions, console: Console
+        self,
+        settings: Settings,
+        model: ModelRef,
+        material: Material,
+        *,
+        options: DemoOptions,
+        console: Console,
     ) -> None:
+        """`model` is the checkpoint that the settings choose; `console` is where it all is shown."""
         self._settings = settings
+        self._model = model
         self._material = material
         self._options = options
         self._console = console
@@ -90,7 +97,7 @@ class Demo:
         """Plays the material. Raises OperatorError, NetworkError, DemoStuck; leaves nothing running."""
         began_s = time.monotonic()
         with self._live():
-            async with started(self._settings, self._screen.board) as services:
+            async with started(self._settings, self._model.name, self._screen.board) as services:
                 self._result.start_s = time.monotonic() - began_s
                 self._result.engine = services.engine.model
                 if self._console.is_terminal:
@@ -160,7 +167,7 @@ class Demo:
             self._console.print(post_lines(tally.finished, post, record))
 
     def _summary(self) -> RenderableType:
-        model = choose_model(self._settings).ref
+        model = self._model
         facts = judged(self._material, self._result.recognitions, self._result.tally)
         facts["checkpoint"] = f"{model.name}, {model.digest[:19]}…; prompts {model.prompts_digest[:19]}…"
         return summary_table(self._result.tally, self._result.seconds, facts)

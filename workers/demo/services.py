@@ -22,7 +22,7 @@ from workers.demo.board import Board
 from workers.demo.child import WorkerProcess, worker_process
 from workers.demo.together import together
 from workers.kafka_choice import embedded_broker, kafka_connection, topic_shape
-from workers.model_choice import choose_model, engine_server, open_engine
+from workers.model_choice import engine_server, open_engine
 from workers.recognise.window import WindowLimits
 from workers.settings import Settings
 from workers.topics import TopicNames, check_topics, create_topics
@@ -51,8 +51,9 @@ class Services:
 
 
 @asynccontextmanager
-async def started(settings: Settings, board: Board) -> AsyncIterator[Services]:
-    """Everything, once it is ready; stopped afterwards, and the run's own topics removed.
+async def started(settings: Settings, model: str, board: Board) -> AsyncIterator[Services]:
+    """Everything, once it is ready; stopped afterwards, and the run's own topics removed. `model` is
+    what the checkpoint is called.
 
     Raises OperatorError when a part does not come up.
     """
@@ -66,7 +67,7 @@ async def started(settings: Settings, board: Board) -> AsyncIterator[Services]:
         if server is not None:
             await stack.enter_async_context(server)
         async with together() as group:
-            engine = group.create_task(_engine(engine_url, settings, server, board))
+            engine = group.create_task(_engine(engine_url, settings, server, board, model))
             index = group.create_task(_index(settings, board))
             broker = group.create_task(_broker(settings, board, stack, topics))
             worker = group.create_task(
@@ -85,10 +86,12 @@ async def started(settings: Settings, board: Board) -> AsyncIterator[Services]:
         yield Services(connection, topics, partitions, engine_url, engine.result(), process, variables)
 
 
-async def _engine(url: str, settings: Settings, server: EngineServer | None, board: Board) -> ServerFacts:
+async def _engine(
+    url: str, settings: Settings, server: EngineServer | None, board: Board, model: str
+) -> ServerFacts:
     async with board.step("engine") as step, AsyncExitStack() as stack:
         if server is not None:
-            step.note = f"vLLM loads {choose_model(settings).ref.name}"
+            step.note = f"vLLM loads {model}"
             await server.ready()
         else:
             step.note = f"asking {url}"
