@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
+from schemas.errors import NetworkError
 from workers.recognise.attempts import Attempts
 from workers.recognise.instruments import Instruments
 from workers.recognise.letters import DeadLetterLimit, Failure, dead_letter
@@ -23,7 +24,7 @@ from workers.recognise.state import LaneState, WorkerState
 from workers.recognise.transactor import CommitFailed, Source, Transactor
 from workers.recognise.window import Load, Taken, Window, WindowLimits
 
-__all__ = ["Bench", "CommitLimits", "Lane"]
+__all__ = ["Bench", "BrokerForgot", "CommitLimits", "Lane"]
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,10 @@ class Bench:
     """Called when a post has finished or was committed: there may be room for others."""
     on_failure: Callable[[Lane, BaseException], None] = lambda _lane, _error: None
     """Called when a lane cannot go on."""
+
+
+class BrokerForgot(NetworkError):
+    """The broker lost commits that it had acknowledged, with their records: they must be done again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +252,7 @@ class Lane:
             raise too_many
 
     async def _commit_until_sure(self, batch: Taken[Finished]) -> None:
-        """Tries until the batch is in, once. Raises Fenced and OperatorError."""
+        """Tries until the batch is in, once. Raises Fenced, BrokerForgot and OperatorError."""
         outputs = [output for finished in batch.results for output in finished.outputs]
         while True:
             started = time.monotonic()
@@ -257,8 +262,14 @@ class Lane:
                 log.warning("%s; looking whether it took effect", error)
                 await asyncio.sleep(self._bench.commit_limits.retry_s)
                 await self._transactor.open()
-                if (await self._settled_offset() or 0) >= batch.next_offset:
+                committed = await self._settled_offset() or 0
+                if committed >= batch.next_offset:
                     break
+                if committed < self.state.committed_offset:
+                    raise BrokerForgot(
+                        f"{self.name} was committed up to {self.state.committed_offset}, "
+                        f"and the broker now says {committed}"
+                    ) from error
             else:
                 break
         self._committed(batch, time.monotonic() - started)

@@ -21,7 +21,7 @@ from aiokafka.errors import (
 from schemas.errors import OperatorError
 from workers.recognise.config import WorkerConfig
 from workers.recognise.gate import EngineGate
-from workers.recognise.lane import Bench, Lane
+from workers.recognise.lane import Bench, BrokerForgot, Lane
 from workers.recognise.messages import InMessage
 from workers.recognise.state import Phase
 from workers.recognise.transactor import Fenced, Source, Transactor
@@ -99,7 +99,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         # a broker that restarts may forget its groups; over the same connection it is.
         coordinator = self._consumer._coordinator
         connected = coordinator._coordinator_dead_fut
-        same = connected is self._connected and not connected.done()
+        same = not connected.done() and connected is self._connected
         if lanes and not coordinator.member_id and same:
             self._evicted("evicted from the group")
 
@@ -144,6 +144,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
     def _lane_failed(self, lane: Lane, error: BaseException) -> None:
         if isinstance(error, Fenced):
             self._later(self._judge_fenced(lane, error))
+        elif isinstance(error, BrokerForgot):
+            log.error("%s; starting there again", error)
+            self._later(self._begin_again(lane))
         elif not self._failed.done():
             self._failed.set_exception(error)
 
@@ -153,9 +156,12 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         """
         log.warning("%s", error)
         await asyncio.sleep(self._config.drain.fenced_grace_s)
-        partition = lane.source.partition
-        if self._lanes.get(partition) is lane:
+        if self._lanes.get(lane.source.partition) is lane:
             self._evicted("fenced")
+        await self._begin_again(lane)
+
+    async def _begin_again(self, lane: Lane) -> None:
+        partition = lane.source.partition
         if self._lanes.get(partition) is lane and not self._failed.done():
             del self._lanes[partition]
             await self._close_lanes([lane])

@@ -1,9 +1,14 @@
 """One transactional producer for one input partition, renewed whenever it is in doubt.
 
 The transactional id names the partition, so that starting a producer (InitProducerId) fences
-whoever wrote for it before and settles what they left open. aiokafka's transactions have two gaps
-that are closed here: a failed batch does not fail the commit by itself (so every batch is awaited
-first), and after a failed batch its sequence numbers have a hole (so the producer is replaced).
+whoever wrote for it before and settles what they left open. Three gaps are closed here:
+
+- aiokafka: a failed batch does not fail the commit by itself, so every batch is awaited first.
+- aiokafka: after a failed batch its sequence numbers have a hole, so the producer is replaced.
+- A broker may forget when it restarts: open transactions, or even what it acknowledged while it was
+  stopping (the embedded one forgets both). aiokafka goes on as if nothing had happened, and offsets
+  would be committed without their records. So a transaction counts only if the connections that there
+  were at its beginning and at the end of the one before are still there at its end.
 """
 
 from __future__ import annotations
@@ -93,6 +98,7 @@ class Transactor:
         self._limits = limits
         self._producer: AIOKafkaProducer | None = None
         self._partitions: dict[str, list[int]] = {}
+        self._connections: dict[Any, Any] = {}
 
     async def open(self) -> None:
         """Starts a new producer in place of the old one. Waits for the broker as long as it takes.
@@ -128,6 +134,7 @@ class Transactor:
                 raise
             else:
                 self._producer = producer
+                self._connections = _connections(producer)
                 return
 
     async def commit(self, messages: Iterable[OutMessage], next_offset: int) -> None:
@@ -138,12 +145,17 @@ class Transactor:
         producer = self._producer
         assert producer is not None, "open it first"
         try:
+            self._check_connections(producer)
             await producer.begin_transaction()
+            self._connections |= _connections(producer)
             deliveries = await self._send(producer, messages)
             offset = OffsetAndMetadata(next_offset, "")
             await producer.send_offsets_to_transaction({self._source.partition: offset}, self._source.group)
             await asyncio.gather(*deliveries)
+            self._check_connections(producer)
             await producer.commit_transaction()
+            self._check_connections(producer)
+            self._connections = _connections(producer)
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(f"another producer writes for {self._source.transactional_id}") from error
         except TopicAuthorizationFailedError as error:
@@ -163,12 +175,17 @@ class Transactor:
         try:
             async with asyncio.timeout(self._limits.close_s):
                 if producer._txn_manager.is_in_transaction():
-                    await producer.abort_transaction()
+                    await _abort(producer)
                 await producer.stop()
         except (KafkaError, AssertionError, TimeoutError):
             pass
         finally:
             await _cut_off(producer)
+
+    def _check_connections(self, producer: AIOKafkaProducer) -> None:
+        now = _connections(producer)
+        if any(now.get(name) is not one for name, one in self._connections.items()):
+            raise KafkaConnectionError("a connection was lost during the transaction or before it")
 
     async def _send(self, producer: AIOKafkaProducer, messages: Iterable[OutMessage]) -> list[Delivery]:
         """Groups the messages by where they go, keeps their order, hands over whole batches."""
@@ -208,6 +225,10 @@ def _append(builder: Any, message: OutMessage) -> bool:
     )
 
 
+def _connections(producer: AIOKafkaProducer) -> dict[Any, Any]:
+    return {name: one for name, one in producer.client._conns.items() if one.connected()}
+
+
 async def _hand_over(producer: AIOKafkaProducer, builder: Any, target: tuple[str, int]) -> Delivery:
     builder.close()
     delivery: Delivery = await producer.send_batch(builder, target[0], partition=target[1])
@@ -219,6 +240,20 @@ def _mark_seen(delivery: Delivery) -> None:
     # When several batches fail only the first error is raised; the loop must not complain of the others.
     if not delivery.cancelled():
         delivery.exception()
+
+
+async def _abort(producer: AIOKafkaProducer) -> None:
+    """Aborts the open transaction, even with a broker that has restarted and forgotten its partitions.
+
+    A batch that was retried after the restart would otherwise stay open for ever, and read_committed
+    readers would stop before it. To name a partition twice is harmless.
+    """
+    manager = producer._txn_manager
+    partitions = set(manager.txn_partitions)
+    manager.txn_partitions.clear()
+    for partition in partitions:
+        manager.maybe_add_partition_to_txn(partition)
+    await producer.abort_transaction()
 
 
 async def _cut_off(producer: AIOKafkaProducer) -> None:
