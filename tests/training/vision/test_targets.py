@@ -1,0 +1,81 @@
+"""What each visual token has to learn, and that a tower can learn it."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+pytestmark = pytest.mark.model
+
+from sake_model.grounding import Size
+from training.base import tiny_base
+from training.synthetic.posts import Shown
+from training.vision.data import name_embeddings
+from training.vision.model import DenseVision
+from training.vision.patches import linear_patches
+from training.vision.targets import KINDS, CellTarget, cell_targets
+
+
+def test_a_cell_shows_the_smallest_thing_over_its_middle():
+    shown = (
+        Shown("Wide", "ORG", (0.0, 0.0, 200.0, 100.0)),
+        Shown("Small", "PER", (100.0, 50.0, 150.0, 100.0)),
+    )
+    cells = cell_targets(shown, Size(200, 200), Size(112, 112), 28)  # 4 × 4 cells of 50 px each
+    assert [KINDS[cell.kind] for cell in cells] == [
+        *("ORG", "ORG", "ORG", "ORG"),
+        *("ORG", "ORG", "PER", "ORG"),
+        *("nothing",) * 8,
+    ]
+    assert cells[6] == CellTarget(KINDS.index("PER"), 1, (0.5, 0.25, 0.75, 0.5))
+
+
+def test_names_are_unit_vectors_and_differ():
+    model, tokenizer = tiny_base()
+    rows = name_embeddings(["Ana", "Oslo"], tokenizer, model.get_input_embeddings().weight.data)
+    torch.testing.assert_close(rows.norm(dim=-1), torch.ones(2))
+    assert rows[0] @ rows[1] < 0.99
+    assert name_embeddings([], tokenizer, model.get_input_embeddings().weight.data).shape[0] == 0
+
+
+def test_the_patch_product_is_the_patch_convolution():
+    tower = tiny_base()[0].model.visual
+    patches = torch.randn(16, 3 * 2 * 14 * 14)
+    before = tower.patch_embed(patches)
+    torch.testing.assert_close(linear_patches(tower).patch_embed(patches), before, rtol=1e-4, atol=1e-5)
+
+
+def test_the_tower_learns_a_batch_by_heart():
+    torch.manual_seed(0)
+    dense = DenseVision(linear_patches(tiny_base()[0].model.visual), 128)
+    batch = {
+        "pixel_values": torch.randn(4 * 16, 3 * 2 * 14 * 14),
+        "image_grid_thw": torch.tensor([[1, 8, 8]]),
+        "kinds": torch.tensor([0, 1] * 8),
+        "boxes": torch.rand(16, 4),
+        "things": torch.tensor([-1, 0] * 8),
+        "names": torch.nn.functional.normalize(torch.randn(2, 128), dim=-1),
+    }
+    optimiser = torch.optim.AdamW(dense.parameters(), 3e-3)
+    losses = []
+    for _ in range(60):
+        loss = dense(**batch)["loss"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_a_batch_with_nothing_to_see_has_a_loss_too():
+    dense = DenseVision(tiny_base()[0].model.visual, 128)
+    loss = dense(
+        pixel_values=torch.randn(16, 3 * 2 * 14 * 14),
+        image_grid_thw=torch.tensor([[1, 4, 4]]),
+        kinds=torch.zeros(4, dtype=torch.long),
+        boxes=torch.zeros(4, 4),
+        things=torch.full((4,), -1),
+        names=torch.zeros(0, 128),
+    )["loss"]
+    assert loss.isfinite()
