@@ -17,6 +17,7 @@ from workers.logs import set_up_logging
 from workers.model_choice import choose_model
 from workers.rates import parse_rate
 from workers.settings import LogSettings, load_settings
+from workers.telemetry import telemetry
 
 __all__ = ["demo"]
 
@@ -57,7 +58,8 @@ def demo(
     material = from_gmner(gmner, limit) if gmner is not None else own_posts(limit)
     options = DemoOptions(parse_rate(rate), keep=keep)
     run = Demo(settings, choose_model(settings).ref, material, options=options, console=console)
-    result = run_until_stopped(run.run())
+    with telemetry(settings.telemetry, instance="demo"):
+        result = run_until_stopped(run.run())
     if result is None:
         raise click.Abort
     if pictures is not None:

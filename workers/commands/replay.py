@@ -21,6 +21,7 @@ from workers.replay import ReplayReport, open_producer, streamed
 from workers.replay import replay as replay_lines
 from workers.replay_sources import Line, count_posts, read_posts
 from workers.settings import load_settings
+from workers.telemetry import telemetry
 from workers.topics import check_topics
 
 __all__ = ["replay"]
@@ -56,7 +57,7 @@ def replay(
     expected = limit if total is None else min(total, limit or total)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bars:
+    with telemetry(settings.telemetry, instance="replay"), Progress(*columns, console=console) as bars:
         task = bars.add_task(name, total=expected)
         report = asyncio.run(
             send(
