@@ -22,24 +22,26 @@ __all__ = ["Instruments"]
 OFF: AbstractContextManager[None] = nullcontext()
 
 
-def switched_on() -> bool:
+def switched_on(traces: trace.TracerProvider) -> bool:
     """Whether traces or metrics go anywhere: either may be on without the other.
 
     The API's stand-ins are no public types, so they are known by the modules that they come from.
     """
     stand_ins = ("opentelemetry.trace", "opentelemetry.metrics")
-    providers = (trace.get_tracer_provider(), metrics.get_meter_provider())
+    providers = (traces, metrics.get_meter_provider())
     return not all(type(provider).__module__.startswith(stand_ins) for provider in providers)
 
 
 class Instruments:
     """What one worker reports. Set the SDK up before making one."""
 
-    def __init__(self, group: str, state: WorkerState) -> None:
+    def __init__(self, group: str, state: WorkerState, provider: trace.TracerProvider | None = None) -> None:
+        """`provider` replaces the process's own."""
+        provider = provider or trace.get_tracer_provider()
         self._group = group
-        self._tracer = trace.get_tracer("sake")
+        self._tracer = trace.get_tracer("sake", tracer_provider=provider)
         meter = metrics.get_meter("sake")
-        self._on = switched_on()
+        self._on = switched_on(provider)
         # Seconds from the first attempt to the finished result of one post.
         self._duration = meter.create_histogram("messaging.process.duration", unit="s")
         # Posts taken into work; a post that is taken again after a rebalance counts again.
