@@ -140,3 +140,32 @@ async def test_an_engine_that_is_not_there_ends_it_with_one_line(environment: di
     assert "sake: no answer from http://127.0.0.1:1" in screen
     assert "Traceback" not in screen + out.decode()
     assert left_running(environment["SAKE_HOME"]) == []
+
+
+async def test_kept_running_it_can_be_used_until_it_is_stopped(environment: dict[str, str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "workers", "demo", "--limit", "1", "--keep"),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    variables: dict[str, str] = {}
+    async for line in process.stdout:
+        if b"sake topics list" in line:
+            words = line.decode().split()
+            variables = dict(word.split("=", 1) for word in words if "=" in word)
+            break
+    listed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "workers", "topics", "list", "--json"),
+        env=environment | variables,
+        stdout=subprocess.PIPE,
+    )
+    out, _ = await listed.communicate()
+    rows = {row["topic"].rsplit(".", 1)[-1]: row for row in orjson.loads(out)}
+    assert rows["posts"]["records"] == 1
+    assert rows["posts"]["lag"] == 0
+    process.send_signal(signal.SIGINT)
+    rest = await process.stdout.read()
+    assert await process.wait() == 0, rest
+    assert left_running(environment["SAKE_HOME"]) == []
