@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from random import Random
 
-from sake_model.protocol.turns import Answer, Mention, Turn, render_turn
-from training.data.labelled import LabelledPost
-from training.data.tweet_form import natural_form, recased
-from training.sft.encode import ChatTurn
+from PIL import Image
 
-__all__ = ["answer_turn", "reason_of", "text_dialogue", "varied"]
+from sake_model.grounding import BoxFrame, ResizeLimits, Size, from_original, smart_resize
+from sake_model.protocol.turns import Answer, Mention, RawBox, Turn, render_turn
+from training.data.labelled import Box, LabelledPost
+from training.data.tweet_form import natural_form, recased
+from training.sft.encode import ChatTurn, Picture
+
+__all__ = ["answer_turn", "picture_dialogue", "reason_of", "text_dialogue", "varied"]
 
 NATURAL_SHARE = 0.5
 """Share of tweets in the form in which people write them; the rest as the corpus splits them."""
@@ -18,21 +21,30 @@ RECASED_SHARE = 0.06
 NO_NAMES = "No names."
 
 
-def reason_of(names: tuple[str, ...]) -> str:
-    """The short reason of a post that needs no search: which names it holds."""
-    return f"Names: {', '.join(names)}." if names else NO_NAMES
+def reason_of(names: tuple[str, ...], seen: tuple[str, ...] = ()) -> str:
+    """The short reason of a post that needs no search: which names it holds, which are to be seen."""
+    if not names:
+        return NO_NAMES
+    return f"Names: {', '.join(names)}." + (f" Seen: {', '.join(seen)}." if seen else "")
 
 
-def answer_turn(post: LabelledPost) -> str:
-    """The assistant's turn for a post without a picture."""
+def answer_turn(post: LabelledPost, picture: Picture | None = None) -> str:
+    """The assistant's turn; boxes (normalised, the largest of each entity) where there is a picture."""
     names = tuple(post.exact(entity) for entity in post.entities)
-    mentions = tuple(Mention(name, e.type) for name, e in zip(names, post.entities, strict=True))
-    return render_turn(Turn(reason_of(names), Answer(mentions)))
+    boxes = [
+        _normalised(max(entity.boxes, key=_area), picture) if picture and entity.boxes else None
+        for entity in post.entities
+    ]
+    mentions = tuple(
+        Mention(name, entity.type, box) for name, entity, box in zip(names, post.entities, boxes, strict=True)
+    )
+    seen = tuple(name for name, box in zip(names, boxes, strict=True) if box is not None)
+    return render_turn(Turn(reason_of(names, seen), Answer(mentions)))
 
 
 def varied(post: LabelledPost, random: Random) -> LabelledPost:
-    """The tweet in one of the forms in which it may come."""
-    if random.random() < NATURAL_SHARE:
+    """The post in one of the forms in which it may come; one without tokens is natural already."""
+    if post.tokens and random.random() < NATURAL_SHARE:
         post = natural_form(post)
     return recased(post, random) if random.random() < RECASED_SHARE else post
 
@@ -40,3 +52,25 @@ def varied(post: LabelledPost, random: Random) -> LabelledPost:
 def text_dialogue(post: LabelledPost) -> tuple[ChatTurn, ...]:
     """The post alone, and the answer from the text alone."""
     return ChatTurn("user", post.text), ChatTurn("assistant", answer_turn(post))
+
+
+def picture_dialogue(post: LabelledPost, limits: ResizeLimits) -> tuple[ChatTurn, ...]:
+    """The post with its picture, and the answer with boxes. Raises ValueError without a picture."""
+    if post.picture is None:
+        raise ValueError(f"{post.id} has no picture")
+    with Image.open(post.picture) as image:
+        original = Size(*image.size)
+    resized = smart_resize(original, limits)
+    picture = Picture(post.picture, original, resized, resized.pixels // limits.factor_px**2)
+    return ChatTurn("user", post.text, (picture,)), ChatTurn("assistant", answer_turn(post, picture))
+
+
+def _normalised(box: Box, picture: Picture) -> RawBox:
+    x1, y1, x2, y2 = from_original(
+        box, BoxFrame.NORMALISED, resized=picture.resized, original=picture.original
+    )
+    return round(x1), round(y1), round(x2), round(y2)
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from schemas.errors import OperatorError
 from training.base import PICTURES
 from training.card import model_card
 
-__all__ = ["DELTA_LIMIT_BYTES", "adapter_delta", "averaged", "export", "head_commit"]
+__all__ = ["DELTA_LIMIT_BYTES", "adapter_delta", "averaged", "export", "head_commit", "with_tower"]
 
 DELTA_LIMIT_BYTES = 40_000_000
 """What is ours of the default checkpoint stays below this, so that a clone stays quick."""
@@ -67,6 +68,13 @@ def averaged(deltas: list[Delta]) -> Delta:
             for name in first.lora
         }
     )
+
+
+def with_tower(delta: Delta, tower: Path) -> Delta:
+    """The delta and the whole vision tower of a run."""
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    return replace(delta, whole=delta.whole | load_file(tower))
 
 
 def head_commit() -> str:

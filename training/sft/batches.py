@@ -1,16 +1,19 @@
-"""Examples in batches of like length, right-padded."""
+"""Examples in batches of like length, right-padded, with their pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
 from datasets import Dataset
 
+from sake_model.grounding import ResizeLimits
 from training.sft.encode import IGNORED, Encoded
+from training.vision.data import pixels_of
 
 __all__ = ["Collator", "as_dataset", "grouped_by_length"]
 
@@ -39,27 +42,43 @@ def grouped_by_length(lengths: Sequence[int], batch_size: int, random: Random) -
 def as_dataset(items: Sequence[Encoded]) -> Dataset:
     """Encoded dialogues, in the order in which they are to be learnt."""
     return Dataset.from_dict(
-        {"input_ids": [item.input_ids for item in items], "labels": [item.labels for item in items]}
+        {
+            "input_ids": [item.input_ids for item in items],
+            "labels": [item.labels for item in items],
+            "pictures": [[str(path) for path in item.pictures] for item in items],
+        }
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Pads to the longest of the batch.
+    """Pads to the longest of the batch and reads the pictures.
 
     Padding stands on the right, behind everything that is looked at, so a text batch needs no
     attention mask: causal attention never sees it, and it carries no label.
     """
 
     pad_id: int
+    image_token_id: int
+    limits: ResizeLimits
+    image_processor: Any
 
     def __call__(self, items: list[dict[str, Any]]) -> dict[str, Any]:
         """One batch of `as_dataset`'s rows."""
         longest = max(len(item["input_ids"]) for item in items)
-        return {
-            "input_ids": torch.tensor([_padded(item["input_ids"], longest, self.pad_id) for item in items]),
-            "labels": torch.tensor([_padded(item["labels"], longest, IGNORED) for item in items]),
-        }
+        ids = torch.tensor([_padded(item["input_ids"], longest, self.pad_id) for item in items])
+        labels = torch.tensor([_padded(item["labels"], longest, IGNORED) for item in items])
+        batch = {"input_ids": ids, "labels": labels}
+        paths = [Path(path) for item in items for path in item["pictures"]]
+        if paths:
+            seen = [pixels_of(path.read_bytes(), self.limits, self.image_processor) for path in paths]
+            batch["pixel_values"] = torch.cat([patches for patches, _, _ in seen])
+            batch["image_grid_thw"] = torch.cat([grid for _, grid, _ in seen])
+            batch["mm_token_type_ids"] = (ids == self.image_token_id).int()
+            batch["attention_mask"] = torch.tensor(
+                [_padded([1] * len(item["input_ids"]), longest, 0) for item in items]
+            )
+        return batch
 
 
 def _padded(values: Sequence[int], length: int, filler: int) -> list[int]:

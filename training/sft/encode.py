@@ -8,9 +8,13 @@ results in user turns) are never learnt.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["IGNORED", "ChatTurn", "Encoded", "encode"]
+from sake_model.checkpoint.graft import IMAGE_TOKEN
+from sake_model.grounding import Size
+
+__all__ = ["IGNORED", "ChatTurn", "Encoded", "Picture", "encode"]
 
 IGNORED = -100
 """The label that torch's cross entropy leaves out."""
@@ -19,19 +23,32 @@ Role = Literal["system", "user", "assistant"]
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture file and the size in which the model sees it."""
+
+    path: Path
+    original: Size
+    resized: Size
+    tokens: int
+    """How many visual tokens it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChatTurn:
-    """One message as plain text; a picture is written as its vision tokens."""
+    """One message; its pictures stand before its text."""
 
     role: Role
     content: str
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids, and for each the label that its position must predict (or IGNORED)."""
+    """Token ids, for each the label that its position must predict (or IGNORED), and the pictures."""
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
+    pictures: tuple[Path, ...] = ()
 
 
 def encode(turns: tuple[ChatTurn, ...], tokenizer: Any) -> Encoded:
@@ -39,17 +56,23 @@ def encode(turns: tuple[ChatTurn, ...], tokenizer: Any) -> Encoded:
     ids: list[int] = []
     labels: list[int] = []
     for turn in turns:
-        opening = _tokens(tokenizer, f"<|im_start|>{turn.role}\n")
         if turn.role == "assistant":
+            opening = _tokens(tokenizer, f"<|im_start|>{turn.role}\n")
             own = _tokens(tokenizer, f"{turn.content}<|im_end|>")
             closing = _tokens(tokenizer, "\n")
             ids += opening + own + closing
             labels += [IGNORED] * len(opening) + own + [IGNORED] * len(closing)
         else:
-            rest = _tokens(tokenizer, f"<|im_start|>{turn.role}\n{turn.content}<|im_end|>\n")
+            shown = "".join(_vision(picture.tokens) for picture in turn.pictures)
+            rest = _tokens(tokenizer, f"<|im_start|>{turn.role}\n{shown}{turn.content}<|im_end|>\n")
             ids += rest
             labels += [IGNORED] * len(rest)
-    return Encoded(tuple(ids), tuple(labels))
+    pictures = tuple(picture.path for turn in turns for picture in turn.pictures)
+    return Encoded(tuple(ids), tuple(labels), pictures)
+
+
+def _vision(tokens: int) -> str:
+    return f"<|vision_start|>{IMAGE_TOKEN * tokens}<|vision_end|>"
 
 
 def _tokens(tokenizer: Any, text: str) -> list[int]:

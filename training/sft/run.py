@@ -1,4 +1,7 @@
-"""One SFT run of the text stage: base, LoRA, data, trainer, checkpoints."""
+"""One SFT run: base, tower, LoRA, data, trainer, checkpoints.
+
+Text posts and posts with pictures are learnt together; without pictures the tower is left alone.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,24 @@ from random import Random
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import TrainerCallback
+from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig
 
+from sake_model.checkpoint.graft import IMAGE_TOKEN, build_processor
+from sake_model.grounding import ResizeLimits
 from training.data.labelled import LabelledPost
-from training.dialogues import text_dialogue, varied
+from training.dialogues import picture_dialogue, text_dialogue, varied
 from training.sft.batches import Collator, as_dataset, grouped_by_length
 from training.sft.encode import Encoded, encode
 from training.sft.fused_lora import fuse_lora
 from training.sft.trainer import LabelledRowsTrainer
+from training.vision.patches import linear_patches
+from training.vision.run import TOWER_FILE, TOWER_PREFIX
 
-__all__ = ["LORA_TARGETS", "SftPlan", "run_text_sft", "with_lora"]
+__all__ = ["LORA_TARGETS", "SftPlan", "SftStart", "run_sft"]
 
 LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """Every linear layer of the language half; the vision tower is trained in full or not at all."""
@@ -33,6 +43,7 @@ class SftPlan:
     steps: int = 1300
     batch_size: int = 16
     learning_rate: float = 1e-3
+    tower_learning_rate: float = 2e-4
     warmup_steps: int = 40
     decay_share: float = 0.3
     """Share of the steps, at the end, in which the learning rate falls from its peak to zero. Until
@@ -42,20 +53,68 @@ class SftPlan:
     weight_decay: float = 0.0
     seed: int = 1
     checkpoint_every_steps: int = 50
+    compiled: bool = True
+    """Fused kernels for the language layers: half a minute at the start, a third less time a step."""
 
 
-def with_lora(model: Any, plan: SftPlan) -> Any:
-    """`model` frozen, in bfloat16, with float32 LoRA weights on its language half."""
-    model.to(torch.bfloat16)
-    config = LoraConfig(r=plan.lora_rank, lora_alpha=plan.lora_alpha, target_modules=LORA_TARGETS)
-    adapted = get_peft_model(model, config)
-    fuse_lora(adapted)
-    for layer in model.model.language_model.layers:
-        layer.compile(dynamic=True)  # one graph, shared by all layers
-    return adapted
+@dataclass(frozen=True, slots=True)
+class SftStart:
+    """What a run begins with, beyond the base model."""
+
+    tower: Path | None = None
+    """A pretrained tower (`sake train vision`); it learns on in the run."""
+    adapter: Path | None = None
+    """The adapter of an earlier stage; it learns on, with its own rank."""
 
 
-def text_items(posts: list[LabelledPost], tokenizer: Any, plan: SftPlan) -> list[Encoded]:
+def run_sft(
+    make_base: Callable[[], tuple[Any, Any]],
+    posts: list[LabelledPost],
+    limits: ResizeLimits,
+    *,
+    plan: SftPlan,
+    start: SftStart = SftStart(),
+    out: Path,
+) -> None:
+    """Trains; goes on from the last checkpoint in `out`.
+
+    Leaves `out/adapter` and, where there were pictures, `out/tower.safetensors`.
+    """
+    torch.manual_seed(plan.seed)
+    model, tokenizer = make_base()
+    model.config._attn_implementation = "eager"
+    adapted = _adapted(model, plan, start)
+    processor = build_processor(tokenizer, min_pixels=limits.min_pixels, max_pixels=limits.max_pixels)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "plan.json").write_text(json.dumps(asdict(plan), indent=1) + "\n")
+    trainer = LabelledRowsTrainer(
+        model=adapted,
+        args=_arguments(plan, out),
+        data_collator=Collator(
+            tokenizer.pad_token_id,
+            tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+            limits,
+            processor.image_processor,
+        ),
+        train_dataset=as_dataset(encoded_posts(posts, tokenizer, limits, plan)),
+        processing_class=tokenizer,
+        optimizers=(_optimiser(adapted, plan), None),
+    )
+    last = get_last_checkpoint(str(out))
+    if start.tower is not None:
+        trainer.add_callback(TowerKeeper(model))
+        if last is not None:
+            model.load_state_dict(load_file(Path(last) / TOWER_FILE), strict=False)
+    trainer.train(resume_from_checkpoint=last)
+    adapted.save_pretrained(out / "adapter")
+    if start.tower is not None:
+        save_file(_tower_weights(model), out / TOWER_FILE)
+    (out / "history.json").write_text(json.dumps(trainer.state.log_history))
+
+
+def encoded_posts(
+    posts: list[LabelledPost], tokenizer: Any, limits: ResizeLimits, plan: SftPlan
+) -> list[Encoded]:
     """The examples of all steps in the order of learning; a tweet comes in a new form each epoch.
 
     A longer plan begins with the items of a shorter one, so that it can go on from its checkpoints.
@@ -63,23 +122,72 @@ def text_items(posts: list[LabelledPost], tokenizer: Any, plan: SftPlan) -> list
     random = Random(plan.seed)
     items: list[Encoded] = []
     while len(items) < plan.steps * plan.batch_size:
-        epoch = [encode(text_dialogue(varied(post, random)), tokenizer) for post in posts]
+        epoch = [
+            encode(
+                text_dialogue(varied(post, random))
+                if post.picture is None
+                else picture_dialogue(varied(post, random), limits),
+                tokenizer,
+            )
+            for post in posts
+        ]
         order = grouped_by_length([len(item.input_ids) for item in epoch], plan.batch_size, random)
         items += [epoch[i] for i in order]
     return items[: plan.steps * plan.batch_size]
 
 
-def run_text_sft(
-    make_base: Callable[[], tuple[Any, Any]], posts: list[LabelledPost], plan: SftPlan, out: Path
-) -> None:
-    """Trains and leaves the adapter in `out/adapter`; goes on from the last checkpoint in `out`."""
-    torch.manual_seed(plan.seed)
-    model, tokenizer = make_base()
-    model.config._attn_implementation = "eager"
-    adapted = with_lora(model, plan)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "plan.json").write_text(json.dumps(asdict(plan), indent=1))
-    arguments = SFTConfig(
+def _adapted(model: Any, plan: SftPlan, start: SftStart) -> Any:
+    """`model` in bfloat16 with float32 LoRA on its language half, and a float32 tower if it learns."""
+    model.to(torch.bfloat16)
+    linear_patches(model.model.visual)
+    if start.tower is not None:
+        model.load_state_dict(load_file(start.tower), strict=False)
+    if start.adapter is not None:
+        adapted = PeftModel.from_pretrained(model, start.adapter, is_trainable=True)
+    else:
+        config = LoraConfig(r=plan.lora_rank, lora_alpha=plan.lora_alpha, target_modules=LORA_TARGETS)
+        adapted = get_peft_model(model, config)
+    fuse_lora(adapted)
+    if start.tower is not None:
+        model.model.visual.float().requires_grad_(True)
+    for layer in model.model.language_model.layers if plan.compiled else ():
+        layer.compile(dynamic=True)  # one graph, shared by all layers
+    return adapted.train()
+
+
+def _optimiser(adapted: Any, plan: SftPlan) -> torch.optim.AdamW:
+    learns = {name: weights for name, weights in adapted.named_parameters() if weights.requires_grad}
+    tower = [weights for name, weights in learns.items() if ".visual." in name]
+    lora = [weights for name, weights in learns.items() if ".visual." not in name]
+    groups = [{"params": lora, "lr": plan.learning_rate}]
+    if tower:
+        groups.append({"params": tower, "lr": plan.tower_learning_rate})
+    return torch.optim.AdamW(groups, weight_decay=plan.weight_decay)
+
+
+class TowerKeeper(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Puts the tower into every checkpoint, beside the adapter that PEFT saves."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def on_save(self, args: Any, state: Any, _control: Any, **_kwargs: Any) -> None:
+        """The Trainer calls it once the checkpoint's folder is there."""
+        save_file(
+            _tower_weights(self._model),
+            Path(args.output_dir) / f"checkpoint-{state.global_step}" / TOWER_FILE,
+        )
+
+
+def _tower_weights(model: Any) -> dict[str, Any]:
+    return {
+        f"{TOWER_PREFIX}{name}": weights.detach().contiguous()
+        for name, weights in model.model.visual.state_dict().items()
+    }
+
+
+def _arguments(plan: SftPlan, out: Path) -> SFTConfig:
+    return SFTConfig(
         output_dir=str(out),
         per_device_train_batch_size=plan.batch_size,
         num_train_epochs=1,
@@ -87,30 +195,16 @@ def run_text_sft(
         lr_scheduler_type="warmup_stable_decay",
         lr_scheduler_kwargs={"num_decay_steps": int(plan.decay_share * plan.steps), "decay_type": "1-sqrt"},
         warmup_steps=plan.warmup_steps,
-        weight_decay=plan.weight_decay,
         max_grad_norm=1.0,
         seed=plan.seed,
         save_steps=plan.checkpoint_every_steps,
         logging_steps=10,
         report_to=[],
         use_cpu=not torch.cuda.is_available(),
-        bf16=False,
+        bf16=False,  # the weights themselves are bfloat16
         gradient_checkpointing=False,
         train_sampling_strategy="sequential",
-        dataloader_num_workers=0,
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         disable_tqdm=True,
     )
-    adapted.train()
-    trainer = LabelledRowsTrainer(
-        model=adapted,
-        args=arguments,
-        data_collator=Collator(tokenizer.pad_token_id),
-        train_dataset=as_dataset(text_items(posts, tokenizer, plan)),
-        processing_class=tokenizer,
-    )
-    done = sorted(out.glob("checkpoint-*"))
-    trainer.train(resume_from_checkpoint=bool(done))
-    adapted.save_pretrained(out / "adapter")
-    (out / "history.json").write_text(json.dumps(trainer.state.log_history))

@@ -13,7 +13,7 @@ from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 
 from schemas.errors import OperatorError
-from training.base import tiny_base
+from training.base import PICTURES, tiny_base
 from training.sft.batches import POOL_BATCHES, Collator, grouped_by_length
 from training.sft.encode import IGNORED
 from training.sft.fused_lora import FusedLoraLinear, fuse_lora
@@ -81,9 +81,9 @@ def test_the_loss_is_that_of_the_whole_head():
 
 def test_padding_carries_no_label_and_changes_no_loss():
     model, _ = tiny_base()
-    rows, collate = LabelledRows(model), Collator(pad_id=2)
-    short = {"input_ids": (5, 6, 7, 8), "labels": (IGNORED, IGNORED, 7, 8)}
-    long = {"input_ids": tuple(range(10, 22)), "labels": (IGNORED,) * 12}
+    rows, collate = LabelledRows(model), Collator(2, 262, PICTURES, None)
+    short = {"input_ids": (5, 6, 7, 8), "labels": (IGNORED, IGNORED, 7, 8), "pictures": ()}
+    long = {"input_ids": tuple(range(10, 22)), "labels": (IGNORED,) * 12, "pictures": ()}
     alone, both = collate([short]), collate([short, long])
     assert both["labels"][0].tolist() == [IGNORED, IGNORED, 7, 8, *[IGNORED] * 8]
     losses = [rows.loss(model, {"input_ids": b["input_ids"]}, b["labels"]) for b in (alone, both)]

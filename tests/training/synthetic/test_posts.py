@@ -13,21 +13,13 @@ from PIL import Image
 pytest.importorskip("matplotlib")
 pytestmark = pytest.mark.model
 
+from support.drawn_marks import MARKS
+
 from training.data.validate import validate
 from training.synthetic.identity import HELD_OUT_SHARE, split_of
-from training.synthetic.marks import Brand, Flag, Marks
 from training.synthetic.names import event_name, person_name
 from training.synthetic.posts import Composer
 from training.synthetic.sentences import NAMELESS, SENTENCES, Named, sentence, slots_of
-
-SQUARE = "M2 2h20v20h-20z"
-FLAG = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"><rect width="4" height="3" fill="#c00"/></svg>'
-)
-MARKS = Marks(
-    tuple(Brand(f"Brand{i}", f"{i * 4000:06x}", SQUARE) for i in range(1, 40)),
-    tuple(Flag(f"Land {i}", FLAG) for i in range(20)),
-)
 
 
 @pytest.fixture(scope="module")
