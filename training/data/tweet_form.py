@@ -37,6 +37,8 @@ def natural_form(post: LabelledPost) -> LabelledPost:
         blank = " " if text and written and not _glued(post.tokens, i) else ""
         text += blank
         moved[position] = len(text)
+        if written == token:  # an entity may begin or end inside: the name in "#Oslo"
+            moved |= {position + k: len(text) + k for k in range(1, len(token))}
         text += written
         moved[position + len(token)] = len(text)
         position += len(token) + 1

@@ -37,6 +37,11 @@ def test_entities_move_with_the_text():
     assert [post.exact(e) for e in post.entities] == ["fan_page", "Ana Lind"]
 
 
+def test_an_entity_may_be_a_part_of_a_token():
+    post = natural_form(tweet("go : #Cubs , now", "Cubs"))
+    assert (post.text, post.exact(post.entities[0])) == ("go: #Cubs, now", "Cubs")
+
+
 words = st.sampled_from(
     ["Ana", "@", "#", "_", "'", "s", "t", ".", ",", ":", "&amp", ";", "(", ")", "http", "//t", "co", "“"]
 )

@@ -1,0 +1,1 @@
+"""Search tags: which entities a model knows by itself, found by letting it answer several times."""

@@ -1,0 +1,137 @@
+"""Lets a model answer one post several times, as serving would ask it, and counts the hits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from sake_model.deadline import Deadline
+from sake_model.dialogue import Ask, Dialogue, Finished
+from sake_model.engine.interface import Completion, Engine, EngineRejected, Sampling
+from sake_model.pictures import ModelPicture
+from sake_model.protocol import Mention
+from training.data.labelled import LabelledPost
+from training.model_setup import ModelSetup
+from training.patience import Patience, patiently
+from training.tags.hits import Given, given, hits
+from training.tags.records import EntityTags, PostTags
+
+__all__ = ["Sampler", "SamplingPlan", "mentions_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingPlan:
+    """How often and how a post is asked."""
+
+    samples: int = 6
+    """SAKE's N; their seeds are 1 to N."""
+    temperature: float = 1.0
+    opening: bool = False
+    """Asks with the dialogue's first prompt instead of the one that allows no search: for a model
+    that has not learnt the latter yet. A search is then no answer."""
+    concurrency: int = 16
+    """Requests that run at once."""
+    request_s: float = 300.0
+    """Seconds that one answer may take."""
+    patience: Patience = field(default_factory=Patience)
+
+    def __post_init__(self) -> None:
+        if self.samples < 1 or self.concurrency < 1:
+            raise ValueError("samples and concurrency must be at least 1")
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the result depends on."""
+        prompt = "opening" if self.opening else "closing"
+        return {"samples": self.samples, "temperature": self.temperature, "prompt": prompt}
+
+
+class Sampler:
+    """Samples posts with one engine; safe to share by tasks."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        model: ModelSetup,
+        plan: SamplingPlan,
+        on_retry: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._engine = engine
+        self._model = model
+        self._plan = plan
+        self._on_retry = on_retry
+        self._free = asyncio.Semaphore(plan.concurrency)
+
+    async def tags(self, post: LabelledPost, picture: ModelPicture | None) -> PostTags:
+        """The post with its hits. A post that the server refuses has a reason instead.
+
+        Raises EngineError when the server stays away for longer than the plan's patience.
+        """
+        dialogue = Dialogue.begin(post.text, picture, self._model.prompts)
+        if not self._plan.opening:
+            dialogue = dialogue.closing()
+        seeds = range(1, self._plan.samples + 1)
+        try:
+            turns = await asyncio.gather(*(self._turn(dialogue, post.id, seed) for seed in seeds))
+        except EngineRejected as error:
+            return _record(post, picture, error=str(error))
+        task, frame = self._model.prompts.task, self._model.frame
+        answers = (mentions_of(dialogue, turn) for turn in turns)
+        samples = tuple(None if each is None else given(each, task, frame, picture) for each in answers)
+        return _record(post, picture, tuple(turn.text for turn in turns), samples)
+
+    async def _turn(self, dialogue: Dialogue, post_id: str, seed: int) -> Completion:
+        ask = dialogue.step
+        assert isinstance(ask, Ask)
+
+        async def once() -> Completion:
+            async with self._free:
+                return await self._engine.generate(
+                    ask.messages,
+                    stop=ask.stop,
+                    max_tokens=ask.max_tokens,
+                    deadline=Deadline.after(self._plan.request_s),
+                    sampling=Sampling(temperature=self._plan.temperature, seed=seed),
+                )
+
+        return await patiently(once, self._plan.patience, Random(f"{post_id}/{seed}"), self._on_retry)
+
+
+def _record(
+    post: LabelledPost,
+    picture: ModelPicture | None,
+    turns: tuple[str, ...] = (),
+    samples: tuple[tuple[Given, ...] | None, ...] = (),
+    error: str = "",
+) -> PostTags:
+    entities = tuple(
+        EntityTags(
+            start=entity.start,
+            end=entity.end,
+            phrase=post.exact(entity),
+            type=entity.type,
+            fine_type=entity.fine_type,
+            boxes=entity.boxes,
+            hit_text=found.text,
+            hit_image=found.image,
+        )
+        for entity, found in zip(post.entities, hits(post, samples), strict=True)
+    )
+    return PostTags(
+        id=post.id,
+        text=post.text,
+        picture=str(post.picture.resolve()) if post.picture and picture else "",
+        entities=entities,
+        samples=len(samples),
+        unreadable=sum(sample is None for sample in samples),
+        turns=turns,
+        refused=error,
+    )
+
+
+def mentions_of(dialogue: Dialogue, turn: Completion) -> tuple[Mention, ...] | None:
+    """What the turn answered; None where it searched, said nothing or could not be read."""
+    step = dialogue.after_turn(turn).step
+    return step.mentions if isinstance(step, Finished) else None
