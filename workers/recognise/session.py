@@ -51,7 +51,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         self._background: set[asyncio.Task[None]] = set()
         self._full_since_s: float | None = None
         self._evictions: list[float] = []
-        self._connected: asyncio.Future[None] | None = None
+        self._connections: dict[Any, Any] = {}
         self._consumer = self._make_consumer()
         bench.on_room = self._wake.set
         bench.on_failure = self._lane_failed
@@ -98,14 +98,14 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         # id, one that the group no longer knows has none. After a lost connection that is no wonder, for
         # a broker that restarts may forget its groups; over the same connection it is.
         coordinator = self._consumer._coordinator
-        connected = coordinator._coordinator_dead_fut
-        same = not connected.done() and connected is self._connected
+        now = self._consumer._client._conns
+        same = all(now.get(name) is one for name, one in self._connections.items())
         if lanes and not coordinator.member_id and same:
             self._evicted("evicted from the group")
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Opens a lane for each partition, in the background."""
-        self._connected = self._consumer._coordinator._coordinator_dead_fut
+        self._connections = dict(self._consumer._client._conns)
         for partition in assigned:
             self._begin(partition)
         self._bench.state.phase = Phase.RUNNING if self._gate.open else Phase.WAITING_FOR_ENGINE
