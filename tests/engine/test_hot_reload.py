@@ -17,8 +17,8 @@ safetensors = pytest.importorskip("safetensors.torch")
 msgspec = pytest.importorskip("msgspec")
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
-NORM = "model.language_model.norm.weight"
-LAYER = "model.language_model.layers.4.mlp.down_proj.weight"
+NORM = "model.norm.weight"
+LAYER = "model.layers.4.mlp.down_proj.weight"
 
 
 def variant(checkpoint, folder, change):

@@ -29,6 +29,7 @@ def post(number: int) -> str:
 
 def by_transformers(checkpoint) -> list[str]:
     model = transformers.AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.float32).eval()
+    torch.set_num_threads(1)  # two threads on cores that the server uses, too, wait for each other
     processor = transformers.AutoProcessor.from_pretrained(checkpoint)
     turns = []
     for number in range(POSTS):
