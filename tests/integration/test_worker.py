@@ -263,3 +263,14 @@ async def test_a_worker_waits_for_its_broker(kafka: Kafka) -> None:
         assert not worker.state.ready()
         await kafka.broker.start()
         await until(lambda: worker.state.recognised == 5)
+
+
+async def test_a_full_window_serves_all_partitions_alike(kafka: Kafka) -> None:
+    """What was fetched of one partition at once would last for minutes; the other must not wait for it."""
+    await kafka.create(partitions=2)
+    await kafka.produce((str(number).encode(), b"x", ()) for number in range(2000))
+    processor = Slowed(Echo(kafka.names.recognitions), max_wait_ms=10)
+    async with running(kafka.config(window=WindowLimits(max_in_flight=4)), processor) as worker:
+        await until(lambda: worker.state.recognised >= 300)
+        fewer, more = sorted(lane.committed_offset for lane in worker.state.lanes.values())
+    assert fewer > more / 2
