@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Coroutine, Iterable
 from functools import partial
@@ -199,18 +200,39 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         self._full_since_s = None
         if paused := self._consumer.paused():
             self._consumer.resume(*paused)
+        if await self._take_turns(wanting, room):
+            await asyncio.sleep(0)  # lets the posts begin before the next poll
+            return
         # A lane that is left out must not wait for records of the others.
         everyone = len(wanting) == len(self._lanes)
         timeout_s = self._config.consumer.poll_s if everyone else 0
-        fetched = await self._consumer.getmany(*wanting, timeout_ms=int(timeout_s * 1000), max_records=room)
+        if not await self._fetch(wanting, room, timeout_s) and not everyone:
+            await self._wait_for_room()
+
+    async def _take_turns(self, wanting: list[TopicPartition], room: int) -> int:
+        """Takes what is there already, from the lane that holds least first. Returns how many posts.
+
+        Asked for several partitions at once, aiokafka empties the one that it fetched first, megabytes
+        of it, before it turns to the next: with little room the others would starve.
+        """
+        taken = 0
+        turns = sorted(wanting, key=lambda partition: self._lanes[partition].state.held)
+        for asked, partition in enumerate(turns):
+            share = math.ceil((room - taken) / (len(turns) - asked))
+            if share > 0:
+                taken += await self._fetch([partition], share, 0)
+        return taken
+
+    async def _fetch(self, partitions: list[TopicPartition], most: int, timeout_s: float) -> int:
+        """Feeds the lanes with up to `most` records. Returns how many came."""
+        fetched = await self._consumer.getmany(
+            *partitions, timeout_ms=int(timeout_s * 1000), max_records=most
+        )
         for partition, records in fetched.items():
             lane = self._lanes.get(partition)
             if lane is not None and lane.state.opened:
                 lane.feed([_message(record) for record in records])
-        if fetched:
-            await asyncio.sleep(0)  # lets the posts begin before the next poll
-        elif not everyone:
-            await self._wait_for_room()
+        return sum(map(len, fetched.values()))
 
     async def _rest(self, full: bool) -> None:
         """No room, or no partition. A long rest pauses the partitions and polls all the same, which

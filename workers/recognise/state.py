@@ -34,6 +34,11 @@ class LaneState:
     committed_offset: int = -1
     """-1 = nothing committed yet."""
 
+    @property
+    def held(self) -> int:
+        """Posts in work or finished."""
+        return self.running + self.finished
+
 
 @dataclass(slots=True)
 class WorkerState:
