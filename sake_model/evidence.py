@@ -7,7 +7,7 @@ from sake_model.search.interface import SearchResult
 from schemas.entities import Evidence, Knowledge, Tool
 from schemas.ids import normalised_name
 
-__all__ = ["EvidenceIndex"]
+__all__ = ["EvidenceIndex", "concerns"]
 
 # Enough to see why a result was believed; the page itself is behind its address.
 SNIPPET_CHARS = 500
@@ -44,12 +44,21 @@ class EvidenceIndex:
         evidence: list[Evidence] = []
         text = image = False
         for query_words, observation in self._found:
-            if not words or not (words <= query_words or query_words <= words):
+            if not _meet(query_words, words):
                 continue
             tool = observation.request.tool
             text, image = text or tool is Tool.TEXT, image or tool is Tool.IMAGE
             evidence += [_evidence(result, observation) for result in observation.results]
         return _KNOWLEDGE[text, image], tuple(evidence)
+
+
+def concerns(query: str, name: str) -> bool:
+    """Whether a query is about an entity of this name."""
+    return _meet(_words(query), _words(name))
+
+
+def _meet(query: frozenset[str], name: frozenset[str]) -> bool:
+    return bool(name) and bool(query) and (name <= query or query <= name)
 
 
 def _words(text: str) -> frozenset[str]:

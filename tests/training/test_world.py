@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from training.synthetic.identity import split_of
-from training.synthetic.world import KNOWN, NAMES, SHARES, Situation, World, world_rows
+from training.synthetic.world import (
+    HINTING,
+    KNOWN,
+    NAMES,
+    OPEN,
+    SHARES,
+    TELLING,
+    Situation,
+    World,
+    world_rows,
+)
 
 POSTS = 400
 
@@ -60,12 +70,12 @@ def test_what_the_index_knows_follows_the_situation():
                 assert things == (meant,)
 
 
-def test_an_open_sentence_is_only_used_where_a_search_decides(posts):
-    openings = {made.post.text for made in posts if made.situation is Situation.PLAIN}
-    told = {made.post.text for made in posts if made.situation is Situation.TOLD}
-    assert openings
-    assert told
-    assert not openings & told
+def test_whether_to_search_can_be_told_from_the_sentence():
+    telling = {each for sentences in TELLING.values() for each in sentences}
+    hinting = {each for sentences in HINTING.values() for each in sentences}
+    assert not telling & hinting
+    assert not (telling | hinting) & set(OPEN)
+    assert len(telling) == len(hinting) == 20, "and no sentence speaks for two types"
 
 
 def test_the_index_rows_name_the_listed_things():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 __all__ = ["Box", "LabelledEntity", "LabelledPost"]
@@ -41,3 +41,8 @@ class LabelledPost:
     def exact(self, entity: LabelledEntity) -> str:
         """The entity as the post writes it."""
         return self.text[entity.start : entity.end]
+
+    @property
+    def text_only(self) -> LabelledPost:
+        """The same post as it is without its picture: nothing can be seen, so nothing has a box."""
+        return replace(self, picture=None, entities=tuple(replace(e, boxes=()) for e in self.entities))

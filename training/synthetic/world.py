@@ -2,11 +2,14 @@
 
 A name says nothing of its type, and some names are borne by two things. What kind of post it is:
 
-- plain       the sentence leaves the type open; the index knows the name          → search decides
-- told        the sentence says what it is                                         → no search needed
-- shared      two things bear the name; search gives both, the sentence decides
-- misleading  search knows only another thing of that name; the sentence decides
-- unlisted    the index does not know the name; the sentence tells
+- plain       the sentence leaves the type open; the index knows the name: search decides
+- told        the sentence says what it is: no search is needed
+- shared      two things bear the name; search gives both, and what the sentence hints at decides
+- misleading  search knows only another thing of that name; the hint decides
+- unlisted    the index does not know the name; the hint is all there is
+
+Open, telling and hinting sentences are three sets without a common one, so that whether to search can
+be learnt from the sentence.
 
 Post number i and name number i of a seed are the same on every machine.
 """
@@ -99,6 +102,37 @@ TELLING = {
         "I am at level 40 in {X}",
     ),
 }
+HINTING = {
+    "PER": (
+        "{X} looks so tired in that interview",
+        "{X} has such a beautiful voice",
+        "Can {X} please stop tweeting ?",
+        "{X} deserves better than this",
+        "Wishing {X} a speedy recovery",
+    ),
+    "LOC": (
+        "{X} is so quiet in winter",
+        "Missing {X} and its little bakeries",
+        "{X} by night is something else",
+        "Still no electricity in parts of {X}",
+        "Good morning from {X}",
+    ),
+    "ORG": (
+        "{X} never answers the phone",
+        "{X} should be ashamed of its service",
+        "{X} has not paid anybody since May",
+        "Thank you {X} for the quick delivery",
+        "{X} apologises for the delay",
+    ),
+    "OTHER": (
+        "Half way through {X} and I love it",
+        "{X} was too long but I cried at the end",
+        "Got {X} for my birthday , best present ever",
+        "Who is coming with me to {X} this year ?",
+        "{X} is sold out everywhere",
+    ),
+}
+"""Enough to choose between two things of a name; whoever is not sure looks it up."""
 COMPANIONS = ("{text} , greetings from {K}", "{text} ( via {K} )", "{K} ! {text}", "{text} @ {K}")
 
 
@@ -147,7 +181,7 @@ class World:
         random = self._random("post", number)
         name = random.randrange(NAMES)
         situation, thing = self.situation(name), self._meant(name)
-        sentences = OPEN if situation is Situation.PLAIN else TELLING[thing.type]
+        sentences = _sentences(situation, thing.type)
         template = random.choice(sentences).replace("{X}", f"{{{thing.type}}}")
         names = [Named(thing.name, thing.type)]
         needs = [situation is not Situation.TOLD]
@@ -211,14 +245,24 @@ def world_rows(world: World) -> Iterator[Row]:
             )
 
 
+def _sentences(situation: Situation, kind: str) -> tuple[str, ...]:
+    if situation is Situation.PLAIN:
+        return OPEN
+    return (TELLING if situation is Situation.TOLD else HINTING)[kind]
+
+
 def _thing(name: str, kind: str, random: Random) -> WorldThing:
-    nation, country = random.choice(NATIONS), random.choice(COUNTRIES)
-    if kind == "PER":
-        said = f"{name} is a {nation} {random.choice(JOBS)} born in {random.randint(1955, 2004)}."
-    elif kind == "LOC":
-        said = f"{name} is a {random.choice(PLACES)} in {country}."
+    nation = random.choice(NATIONS)
+    if kind == "LOC":
+        said = f"{_with_article(random.choice(PLACES))} in {random.choice(COUNTRIES)}"
+    elif kind == "PER":
+        said = f"{_with_article(nation)} {random.choice(JOBS)} born in {random.randint(1955, 2004)}"
     elif kind == "ORG":
-        said = f"{name} is a {nation} {random.choice(GROUPS)} founded in {random.randint(1900, 2024)}."
+        said = f"{_with_article(nation)} {random.choice(GROUPS)} founded in {random.randint(1900, 2024)}"
     else:
-        said = f"{name} is a {nation} {random.choice(WORKS)} of {random.randint(1990, 2026)}."
-    return WorldThing(name, kind, said)
+        said = f"{_with_article(nation)} {random.choice(WORKS)} of {random.randint(1990, 2026)}"
+    return WorldThing(name, kind, f"{name} is {said}.")
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"

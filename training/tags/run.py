@@ -50,7 +50,7 @@ async def run_tags(
 
         async def one(post: LabelledPost) -> None:
             picture = await asyncio.to_thread(prepared, post, model.resize)
-            record = await sampler.tags(post, picture)
+            record = await sampler.tags(post if picture is not None else post.text_only, picture)
             log.add(record)
             progress(record)
 

@@ -76,11 +76,11 @@ class Sampler:
         try:
             turns = await asyncio.gather(*(self._turn(dialogue, post.id, seed) for seed in seeds))
         except EngineRejected as error:
-            return _record(post, picture, error=str(error))
+            return _record(post, error=str(error))
         task, frame = self._model.prompts.task, self._model.frame
         answers = (mentions_of(dialogue, turn) for turn in turns)
         samples = tuple(None if each is None else given(each, task, frame, picture) for each in answers)
-        return _record(post, picture, tuple(turn.text for turn in turns), samples)
+        return _record(post, tuple(turn.text for turn in turns), samples)
 
     async def _turn(self, dialogue: Dialogue, post_id: str, seed: int) -> Completion:
         ask = dialogue.step
@@ -101,7 +101,6 @@ class Sampler:
 
 def _record(
     post: LabelledPost,
-    picture: ModelPicture | None,
     turns: tuple[str, ...] = (),
     samples: tuple[tuple[Given, ...] | None, ...] = (),
     error: str = "",
@@ -122,7 +121,7 @@ def _record(
     return PostTags(
         id=post.id,
         text=post.text,
-        picture=str(post.picture.resolve()) if post.picture and picture else "",
+        picture=str(post.picture.resolve()) if post.picture else "",
         entities=entities,
         samples=len(samples),
         unreadable=sum(sample is None for sample in samples),

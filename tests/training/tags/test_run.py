@@ -146,6 +146,13 @@ async def test_a_picture_that_is_none_leaves_the_text(tmp_path):
     assert (prompt_of(engine.requests[0]), record.picture) == ("in Oslo\nAnswer.", "")
 
 
+async def test_without_its_picture_nothing_of_a_post_can_be_seen(tmp_path):
+    boxed = LabelledPost("1", "in Oslo", (LabelledEntity(3, 7, "LOC", boxes=((0, 0, 9, 9),)),))
+    await run_tags(ScriptedEngine([RIGHT] * 3), [boxed], MODEL, PLAN, tmp_path)
+    (record,) = read_records(tmp_path / TAGS_FILE, PostTags)
+    assert (record.entities[0].hit_image, record.entities[0].boxes) == (3, ())
+
+
 async def test_no_more_requests_run_at_once_than_allowed(tmp_path):
     class Counting:
         """Remembers how many requests ran at once."""

@@ -1,0 +1,135 @@
+"""Short reasons, written by rule: what is known, what is not, what was found. Seeded and varied.
+
+They say only what follows from the tags, the gold answer and the results at hand. Before a search a
+reason names an entity and says that it is not known; its type comes after the results.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from training.secot.kinds import a_kind, kind_of, said_of
+
+__all__ = [
+    "Finding",
+    "after_images",
+    "after_text",
+    "answer_at_once",
+    "before_images",
+    "before_search",
+    "listed",
+]
+
+KNOWN = ("I know {names}.", "Known: {names}.", "No doubt about {names}.")
+SURE = ("I know them all.", "Nothing to look up.", "No search needed.")
+UNSURE = (
+    "Not sure what {names} is, search.",
+    "I do not know {names}: search.",
+    "{names} is new to me, look it up.",
+    "Who or what is {names}? Search.",
+)
+UNSURE_MANY = (
+    "Not sure about {names}, search.",
+    "I do not know {names}: search.",
+    "{names} are new to me, look them up.",
+)
+UNSEEN = (
+    "I do not know what {names} looks like, look for a picture.",
+    "How does {names} look? Search for a picture.",
+    "Not sure how {names} looks: image search.",
+)
+UNSEEN_MANY = (
+    "I do not know what {names} look like, look for pictures.",
+    "How do {names} look? Image search.",
+)
+FITS = ("{name} is {clause}: {type}.", "{name}: {clause}, so {type}.", "Found: {name} is {clause}. {type}.")
+FITS_ONE = (
+    "{name} can be several things; the post means {clause}: {type}.",
+    "Several results for {name}; here it is {clause}: {type}.",
+)
+ANOTHER = (
+    "What was found is another {name}; the post speaks of {kind}: {type}.",
+    "The results mean another {name}: here it is {kind}, {type}.",
+)
+UNSETTLED = (
+    "The results do not settle {name}; in the post it reads like {kind}: {type}.",
+    "The results leave {name} open; by the post it is {kind}: {type}.",
+)
+MISSED = (
+    "Nothing found about {name}; the post reads like {kind}: {type}.",
+    "No result for {name}; going by the post it is {kind}: {type}.",
+)
+COMPARED = ("The reference shows {name}; it is in the picture.", "{name} is there, like in the reference.")
+NOT_THERE = ("{name} of the reference is not in the picture.", "The picture does not show {name}.")
+NO_REFERENCE = ("No reference for {name}.", "No picture of {name} was found.")
+SURE_SHARE = 0.3
+"""Posts without a search whose reason also says that none is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a text search brought about one entity."""
+
+    name: str
+    type: str
+    snippets: tuple[str, ...]
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """ "A", "A and B", "A, B and C"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def answer_at_once(base: str, names: tuple[str, ...], random: Random) -> str:
+    """The reason of a post that needs no search; `base` names what is in it."""
+    return f"{base} {random.choice(SURE)}" if names and random.random() < SURE_SHARE else base
+
+
+def before_search(base: str, known: tuple[str, ...], unknown: tuple[str, ...], random: Random) -> str:
+    """Why text is searched."""
+    parts = [base]
+    if known:
+        parts.append(random.choice(KNOWN).format(names=listed(known)))
+    forms = UNSURE if len(unknown) == 1 else UNSURE_MANY
+    parts.append(random.choice(forms).format(names=listed(unknown)))
+    return " ".join(parts)
+
+
+def before_images(base: str, unseen: tuple[str, ...], random: Random) -> str:
+    """Why pictures are searched."""
+    forms = UNSEEN if len(unseen) == 1 else UNSEEN_MANY
+    return " ".join(filter(None, (base, random.choice(forms).format(names=listed(unseen)))))
+
+
+def after_text(findings: tuple[Finding, ...], random: Random) -> str:
+    """What the results say of each entity, and what it therefore is."""
+    return " ".join(_judged(finding, random) for finding in findings)
+
+
+def after_images(compared: tuple[tuple[str, bool, bool], ...], random: Random) -> str:
+    """`compared`: name, whether a reference was found, whether the post's picture shows it."""
+    said = []
+    for name, reference, shown in compared:
+        if not reference:
+            said.append(random.choice(NO_REFERENCE).format(name=name))
+        else:
+            said.append(random.choice(COMPARED if shown else NOT_THERE).format(name=name))
+    return " ".join(said)
+
+
+def _judged(finding: Finding, random: Random) -> str:
+    told = [said_of(snippet) for snippet in finding.snippets]
+    fitting = [clause for clause, kind in told if clause and kind == kind_of(finding.type)]
+    kinds = {kind for _, kind in told if kind}
+    forms: tuple[str, ...] = FITS_ONE if len(kinds) > 1 else FITS
+    if not finding.snippets:
+        forms = MISSED
+    elif not fitting:
+        forms = UNSETTLED if not kinds or kind_of(finding.type) in kinds else ANOTHER
+    return random.choice(forms).format(
+        name=finding.name,
+        type=finding.type,
+        kind=a_kind(finding.type),
+        clause=fitting[0] if fitting else "",
+    )
