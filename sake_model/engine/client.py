@@ -24,6 +24,7 @@ from sake_model.engine.chat_format import (
 from sake_model.engine.interface import (
     Completion,
     EngineLost,
+    EngineRejected,
     EngineTimeout,
     EngineUnavailable,
     Message,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["EngineTarget", "ServerFacts", "VllmEngine"]
 
 HTTP_OK = 200
-HTTP_BAD_REQUEST = 400
+HTTP_SERVER_ERROR = 500
 
 _tracer = trace.get_tracer("sake")
 _meter = metrics.get_meter("sake")
@@ -208,6 +209,7 @@ class VllmEngine:
     ) -> Completion:
         uuids = {picture.uuid for picture in pictures_of(messages)}
         held = uuids & self._held.keys() if facts.vllm else set()
+        again = False
         while True:
             request = chat_request(
                 messages,
@@ -223,13 +225,24 @@ class VllmEngine:
                 self._remember(uuids)
                 return read_completion(body, stop)
             error = error_of(status, body)
-            refused = status == HTTP_BAD_REQUEST and not isinstance(error, PromptTooLong)
-            if not held or not (refused or names_unknown_picture(body)):
+            if again or not facts.vllm or not await self._pictures_may_be_why(status, body, uuids, held):
                 raise error
-            # The server may have dropped a picture that went by name: once more, with bytes.
+            # Once more, with bytes.
             for uuid in held:
                 self._held.pop(uuid, None)
-            held = set()
+            held, again = set(), True
+
+    async def _pictures_may_be_why(self, status: int, body: bytes, uuids: set[str], held: set[str]) -> bool:
+        """True when the same request with its pictures' bytes may well succeed.
+
+        vLLM's front end and its engine each keep a picture cache. A picture that went by name may
+        be in neither (HTTP 400 or 503). Where the two disagree, after a full queue or new weights,
+        the front end passes a picture on without its bytes; the request ends in HTTP 500, the
+        caches agree again, and the server is well.
+        """
+        if held and (names_unknown_picture(body) or isinstance(error_of(status, body), EngineRejected)):
+            return not isinstance(error_of(status, body), PromptTooLong)
+        return bool(uuids) and status == HTTP_SERVER_ERROR and await self.healthy()
 
     def _remember(self, uuids: set[str]) -> None:
         for uuid in uuids:

@@ -92,6 +92,27 @@ async def test_a_cache_miss_that_vllm_reports_as_503_is_answered_with_the_bytes(
     assert by_name(server.asked[-1]) == [False]
 
 
+async def test_where_vllms_two_picture_caches_disagree_one_repetition_settles_it(server, engine):
+    server.replies = [refusing(500, "Internal server error")]
+    assert (await ask(engine, picture("a"))).text == "<answer>[]</answer>"
+    assert [by_name(request) for request in server.asked] == [[False], [False]]
+
+
+async def test_a_request_that_makes_a_well_server_fail_twice_is_lost(server, engine):
+    server.replies = [refusing(500, "Internal server error")] * 2
+    with pytest.raises(EngineLost):
+        await ask(engine, picture("a"))
+    assert len(server.asked) == 2
+
+
+async def test_a_dead_engine_is_not_asked_again_for_the_sake_of_a_picture(server, engine):
+    await ask(engine, picture("a"))
+    server.replies, server.healthy = [refusing(500, "EngineCore encountered an issue")], False
+    with pytest.raises(EngineLost):
+        await ask(engine, picture("a"))
+    assert len(server.asked) == 2
+
+
 async def test_only_so_many_pictures_are_remembered(server):
     async with VllmEngine(EngineTarget(server.url, remembered_pictures=2)) as engine:
         for name in "abca":
