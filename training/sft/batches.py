@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from sake_model.grounding import ResizeLimits
 from training.sft.encode import IGNORED, Encoded
-from training.vision.data import pixels_of
+from training.vision.data import pixels_of, ready_pixels
 
 __all__ = ["Collator", "as_dataset", "grouped_by_length"]
 
@@ -45,7 +45,9 @@ def as_dataset(items: Sequence[Encoded]) -> Dataset:
         {
             "input_ids": [item.input_ids for item in items],
             "labels": [item.labels for item in items],
-            "pictures": [[str(path) for path in item.pictures] for item in items],
+            "pictures": [
+                [{"path": str(each.path), "ready": each.ready} for each in item.pictures] for item in items
+            ],
         }
     )
 
@@ -69,16 +71,22 @@ class Collator:
         ids = torch.tensor([_padded(item["input_ids"], longest, self.pad_id) for item in items])
         labels = torch.tensor([_padded(item["labels"], longest, IGNORED) for item in items])
         batch = {"input_ids": ids, "labels": labels}
-        paths = [Path(path) for item in items for path in item["pictures"]]
-        if paths:
-            seen = [pixels_of(path.read_bytes(), self.limits, self.image_processor) for path in paths]
-            batch["pixel_values"] = torch.cat([patches for patches, _, _ in seen])
-            batch["image_grid_thw"] = torch.cat([grid for _, grid, _ in seen])
+        seen = [self._pixels(picture) for item in items for picture in item["pictures"]]
+        if seen:
+            batch["pixel_values"] = torch.cat([patches for patches, _ in seen])
+            batch["image_grid_thw"] = torch.cat([grid for _, grid in seen])
             batch["mm_token_type_ids"] = (ids == self.image_token_id).int()
             batch["attention_mask"] = torch.tensor(
                 [_padded([1] * len(item["input_ids"]), longest, 0) for item in items]
             )
         return batch
+
+    def _pixels(self, picture: dict[str, Any]) -> tuple[Any, Any]:
+        data = Path(picture["path"]).read_bytes()
+        if picture["ready"]:
+            return ready_pixels(data, self.image_processor)
+        patches, grid, _ = pixels_of(data, self.limits, self.image_processor)
+        return patches, grid
 
 
 def _padded(values: Sequence[int], length: int, filler: int) -> list[int]:

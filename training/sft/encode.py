@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sake_model.checkpoint.graft import IMAGE_TOKEN
 from sake_model.grounding import Size
 
-__all__ = ["IGNORED", "ChatTurn", "Encoded", "Picture", "encode"]
+__all__ = ["IGNORED", "ChatTurn", "Encoded", "Picture", "encode", "prompt_text"]
 
 IGNORED = -100
 """The label that torch's cross entropy leaves out."""
@@ -31,11 +31,15 @@ class Picture:
     resized: Size
     tokens: int
     """How many visual tokens it is."""
+    at: int = 0
+    """How many characters of its message stand before it."""
+    ready: bool = False
+    """The file holds what the model sees, at `resized`: nothing is left to prepare."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatTurn:
-    """One message; its pictures stand before its text."""
+    """One message; its pictures stand in the order of their places in its text."""
 
     role: Role
     content: str
@@ -48,7 +52,7 @@ class Encoded:
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
-    pictures: tuple[Path, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 def encode(turns: tuple[ChatTurn, ...], tokenizer: Any) -> Encoded:
@@ -63,16 +67,20 @@ def encode(turns: tuple[ChatTurn, ...], tokenizer: Any) -> Encoded:
             ids += opening + own + closing
             labels += [IGNORED] * len(opening) + own + [IGNORED] * len(closing)
         else:
-            shown = "".join(_vision(picture.tokens) for picture in turn.pictures)
-            rest = _tokens(tokenizer, f"<|im_start|>{turn.role}\n{shown}{turn.content}<|im_end|>\n")
+            rest = _tokens(tokenizer, prompt_text(turn))
             ids += rest
             labels += [IGNORED] * len(rest)
-    pictures = tuple(picture.path for turn in turns for picture in turn.pictures)
+    pictures = tuple(picture for turn in turns for picture in turn.pictures)
     return Encoded(tuple(ids), tuple(labels), pictures)
 
 
-def _vision(tokens: int) -> str:
-    return f"<|vision_start|>{IMAGE_TOKEN * tokens}<|vision_end|>"
+def prompt_text(turn: ChatTurn) -> str:
+    """The message as ChatML, its pictures written as their visual tokens."""
+    text, at = "", 0
+    for each in turn.pictures:
+        text += f"{turn.content[at : each.at]}<|vision_start|>{IMAGE_TOKEN * each.tokens}<|vision_end|>"
+        at = each.at
+    return f"<|im_start|>{turn.role}\n{text}{turn.content[at:]}<|im_end|>\n"
 
 
 def _tokens(tokenizer: Any, text: str) -> list[int]:

@@ -6,7 +6,7 @@ Text posts and posts with pictures are learnt together; without pictures the tow
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -24,7 +24,7 @@ from sake_model.grounding import ResizeLimits
 from training.data.labelled import LabelledPost
 from training.dialogues import picture_dialogue, text_dialogue, varied
 from training.sft.batches import Collator, as_dataset, grouped_by_length
-from training.sft.encode import Encoded, encode
+from training.sft.encode import ChatTurn, Encoded, encode
 from training.sft.fused_lora import fuse_lora
 from training.sft.trainer import LabelledRowsTrainer
 from training.vision.patches import linear_patches
@@ -72,11 +72,12 @@ def run_sft(
     posts: list[LabelledPost],
     limits: ResizeLimits,
     *,
+    chats: Sequence[tuple[ChatTurn, ...]] = (),
     plan: SftPlan,
     start: SftStart = SftStart(),
     out: Path,
 ) -> None:
-    """Trains; goes on from the last checkpoint in `out`.
+    """Trains; goes on from the last checkpoint in `out`. `chats` are whole dialogues beside the posts.
 
     Leaves `out/adapter` and, where there were pictures, `out/tower.safetensors`.
     """
@@ -96,7 +97,7 @@ def run_sft(
             limits,
             processor.image_processor,
         ),
-        train_dataset=as_dataset(encoded_posts(posts, tokenizer, limits, plan)),
+        train_dataset=as_dataset(encoded_posts(posts, tokenizer, limits, plan, chats)),
         processing_class=tokenizer,
         optimizers=(_optimiser(adapted, plan), None),
     )
@@ -113,7 +114,11 @@ def run_sft(
 
 
 def encoded_posts(
-    posts: list[LabelledPost], tokenizer: Any, limits: ResizeLimits, plan: SftPlan
+    posts: list[LabelledPost],
+    tokenizer: Any,
+    limits: ResizeLimits,
+    plan: SftPlan,
+    chats: Sequence[tuple[ChatTurn, ...]] = (),
 ) -> list[Encoded]:
     """The examples of all steps in the order of learning; a tweet comes in a new form each epoch.
 
@@ -121,6 +126,7 @@ def encoded_posts(
     """
     random = Random(plan.seed)
     items: list[Encoded] = []
+    led = [encode(chat, tokenizer) for chat in chats]
     while len(items) < plan.steps * plan.batch_size:
         epoch = [
             encode(
@@ -130,7 +136,7 @@ def encoded_posts(
                 tokenizer,
             )
             for post in posts
-        ]
+        ] + led
         order = grouped_by_length([len(item.input_ids) for item in epoch], plan.batch_size, random)
         items += [epoch[i] for i in order]
     return items[: plan.steps * plan.batch_size]

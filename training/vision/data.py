@@ -14,7 +14,7 @@ from sake_model.pictures import prepare
 from training.synthetic.posts import ComposedPost, Composer
 from training.vision.targets import cell_targets
 
-__all__ = ["ComposedStream", "VisionCollator", "name_embeddings", "pixels_of"]
+__all__ = ["ComposedStream", "VisionCollator", "name_embeddings", "pixels_of", "ready_pixels"]
 
 
 class ComposedStream(torch.utils.data.IterableDataset):  # type: ignore[misc, unused-ignore]
@@ -34,9 +34,14 @@ class ComposedStream(torch.utils.data.IterableDataset):  # type: ignore[misc, un
 def pixels_of(jpeg: bytes, limits: ResizeLimits, image_processor: Any) -> tuple[Any, Any, Any]:
     """(patches, grid, size) of a picture that goes the way that serving sends it."""
     picture = prepare(jpeg, limits)
-    with Image.open(io.BytesIO(picture.data)) as image:
+    return *ready_pixels(picture.data, image_processor), picture.resized
+
+
+def ready_pixels(data: bytes, image_processor: Any) -> tuple[Any, Any]:
+    """(patches, grid) of a picture that has the model's size already."""
+    with Image.open(io.BytesIO(data)) as image:
         made = image_processor(images=[image.convert("RGB")], do_resize=False, return_tensors="pt")
-    return made["pixel_values"], made["image_grid_thw"], picture.resized
+    return made["pixel_values"], made["image_grid_thw"]
 
 
 def name_embeddings(names: Sequence[str], tokenizer: Any, table: Any) -> Any:
