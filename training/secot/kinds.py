@@ -37,6 +37,7 @@ _KIND_BY_WORD = {word: kind for kind, words in WORDS.items() for word in words.s
 _WORD = re.compile(r"[^\W\d_]+")
 _CLAUSE = re.compile(r"\b(?:is|was|are|were) (an? [^.,;:()]{3,80}|the [^.,;:()]{3,80})")
 _CLAUSE_END = re.compile(r" (?:born|founded|based|located|situated|known|who|which|that|of \d|in \d).*")
+_HEAD_END = re.compile(r" (?:of|in|from|by|for|with|on|at|and|to|near)\b.*")
 MAX_CLAUSE_CHARS = 60
 
 
@@ -63,10 +64,11 @@ def kind_of(type_: str) -> str:
 def said_of(snippet: str) -> tuple[str, str | None]:
     """What a result says its thing is ("a Norwegian singer") and the kind that this is.
 
-    The last noun that tells a kind counts: "a football club" is one, not a player's ball. The clause
-    is empty where the result does not say it in so many words; the kind None where it tells none.
+    The head noun counts: "a film director" is a person, "a singer of the band" as well. The clause is
+    empty where the result does not say it in so many words; the kind None where it tells none.
     """
     found = _CLAUSE.search(snippet)
     clause = _CLAUSE_END.sub("", found[1]).strip() if found else ""
-    kinds = [_KIND_BY_WORD[word] for word in _WORD.findall(clause.lower()) if word in _KIND_BY_WORD]
+    head = _HEAD_END.sub("", clause)
+    kinds = [_KIND_BY_WORD[word] for word in _WORD.findall(head.lower()) if word in _KIND_BY_WORD]
     return clause if len(clause) <= MAX_CLAUSE_CHARS else "", kinds[-1] if kinds else None

@@ -12,6 +12,7 @@ from support.secot import CASE, KNOWN, MODEL, led_by, search_of
 
 from sake_model.protocol import Answer, Mention, SearchAction, Turn, render_turn
 from schemas.entities import Tool
+from training.data.labelled import LabelledEntity, LabelledPost
 from training.secot.checks import Fault, faults
 from training.secot.grammar import UNSEEN, UNSURE
 
@@ -31,7 +32,7 @@ def image_search(*queries: str) -> SearchAction:
 
 
 FIRST = turn("Oslo I know, Kordal and Ana I do not.", text_search())
-SECOND = turn("Kordal is a company, Ana a singer. How does Kordal look?", image_search())
+SECOND = turn("Kordal is a company. Ana is a singer. How does Kordal look?", image_search())
 LAST = turn("The reference shows Kordal, it is in the picture.")
 
 
@@ -119,10 +120,12 @@ async def test_ignorance_possibilities_and_what_is_known_may_be_said(reason):
 
 
 async def test_a_name_is_no_statement_about_itself():
-    post = replace(CASE.post, text="Kordal meets Ana in City")
+    bank = LabelledEntity(20, 29, "ORG")
+    post = LabelledPost("1", "Kordal meets Ana in Oslo Bank", (*CASE.post.entities[:2], bank))
     case = replace(CASE, post=post)
-    answer = Answer((*ANSWER.mentions[:2], Mention("City", "LOC")))
-    turns = (turn("Kordal, Ana, City: I do not know Ana.", text_search()), SECOND, turn("Seen.", answer))
+    answer = Answer((*ANSWER.mentions[:2], Mention("Oslo Bank", "ORG")))
+    first = turn("Kordal and Ana I do not know, unlike Oslo Bank.", text_search())
+    turns = (first, SECOND, turn("Seen.", answer))
     assert await faults_of(*turns, case=case) == ()
 
 

@@ -26,6 +26,8 @@ from training.synthetic.world import TYPES, World
         ("Kordal is an island in Greece.", "an island in Greece", "LOC"),
         ("Kordal is a Polish football club founded in 1901.", "a Polish football club", "ORG"),
         ("Kordal is a Korean film of 1999, seen by many.", "a Korean film", "OTHER"),
+        ("Kordal is a British film director.", "a British film director", "PER"),
+        ("Kordal is the singer of the band Velmo.", "the singer of the band Velmo", "PER"),
         ("Kordal. Population 4,000.", "", None),
         ("Kordal is the third of its name.", "the third of its name", None),
     ],
