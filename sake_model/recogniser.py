@@ -110,9 +110,14 @@ class Recogniser:
         *,
         limits: RecogniserLimits = _DEFAULT_LIMITS,
         resize: ResizeLimits = _DEFAULT_RESIZE,
+        sees_pictures: bool = True,
         sampling: Sampling | None = None,
     ) -> None:
-        """`resize` is how the checkpoint wants pictures: reference pictures share its cells and stamps."""
+        """`resize` is how the checkpoint wants pictures: reference pictures share its cells and stamps.
+
+        A checkpoint that `sees_pictures` not is shown none; their facts are recorded all the same.
+        """
+        self._sees_pictures = sees_pictures
         self._engine = engine
         self._search = search
         self._prompts = prompts
@@ -156,9 +161,10 @@ class Recogniser:
         picture_ms: float,
     ) -> Recognition:
         course = _Course()
-        dialogue = Dialogue.begin(post.text, picture, self._prompts, self._limits.dialogue, self._tools)
+        shown = picture if self._sees_pictures else None
+        dialogue = Dialogue.begin(post.text, shown, self._prompts, self._limits.dialogue, self._tools)
         dialogue = await self._run(dialogue, deadline, course)
-        located, repairs = await self._located(dialogue, picture)
+        located, repairs = await self._located(dialogue, shown)
         recognition = Recognition(
             post_id=post.id,
             created_at=post.created_at,

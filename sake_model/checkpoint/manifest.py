@@ -48,6 +48,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     """Pictures are resized to multiples of it, in pixels."""
     stamp_px: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Side of the position stamps that it was trained with (`sake_model.pictures.stamp`); 0 = none."""
+    sees_pictures: bool = True
+    """False for one whose vision tower was never trained: pictures are then not shown to it."""
     max_model_len: Pixels | None = None
     """Context in tokens that it was trained for; None = as config.json says."""
     prompts: str | None = None

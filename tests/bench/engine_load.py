@@ -157,14 +157,17 @@ def result(request: SearchRequest) -> SearchResult:
     )  # fmt: skip
 
 
-def bare_requests(workload: Workload, prompts: PromptSet, size: ResizeLimits) -> list[list[Ask]]:
-    """The engine requests that each post comes down to, with pictures decoded and prompts rendered."""
+def bare_requests(workload: Workload, prompts: PromptSet, size: ResizeLimits | None) -> list[list[Ask]]:
+    """The engine requests that each post comes down to, with pictures decoded and prompts rendered.
+
+    `size` is that of the pictures; None for a model that is shown none.
+    """
     return [_asks(post, workload, prompts, size) for post in workload.make()]
 
 
-def _asks(post: Post, workload: Workload, prompts: PromptSet, size: ResizeLimits) -> list[Ask]:
+def _asks(post: Post, workload: Workload, prompts: PromptSet, size: ResizeLimits | None) -> list[Ask]:
     source = post.image.data if post.image else None
-    shown = prepare(base64.b64decode(source), size) if source else None
+    shown = prepare(base64.b64decode(source), size) if source and size else None
     dialogue = Dialogue.begin(post.text, shown, prompts)
     answer = Completion("<reason>.</reason><answer>[]</answer>", FinishReason.STOP, 1, 1)
     asks: list[Ask] = []

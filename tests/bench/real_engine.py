@@ -61,7 +61,8 @@ async def compare(bench: Bench, posts: int, pairs: int) -> None:
 
 def requests_of(bench: Bench, workload: Workload) -> list[list[Ask]]:
     """Prepared beforehand, so that the straight way pays for nothing but the engine."""
-    return bare_requests(workload, bench.model.prompts, bench.model.resize)
+    model = bench.model
+    return bare_requests(workload, model.prompts, model.resize if model.sees_pictures else None)
 
 
 def run(name: str, posts: int, searching: float) -> Workload:

@@ -76,7 +76,9 @@ async def published(bench: Bench, workload: Workload, partitions: int = 2) -> To
 def processor(bench: Bench, engine: Engine, search: Search, names: TopicNames) -> PostProcessor:
     """The worker's own processor."""
     model = bench.model
-    recogniser = Recogniser(engine, search, model.prompts, model.ref, model.frame)
+    recogniser = Recogniser(
+        engine, search, model.prompts, model.ref, model.frame, sees_pictures=model.sees_pictures
+    )
     return PostProcessor(recogniser, bench.pictures, names)
 
 

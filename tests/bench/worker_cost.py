@@ -39,9 +39,9 @@ from workers.topics import TopicNames
 
 runpy.run_path(str(Path(__file__).parents[1] / "conftest.py"))  # makes `support` importable
 
-from support.instant_worker import instant_processor, instant_recogniser  # noqa: E402
-from support.kafka import Kafka, running_kafka  # noqa: E402
-from support.post_stream import known_posts  # noqa: E402
+from support.instant_worker import instant_processor, instant_recogniser
+from support.kafka import Kafka, running_kafka
+from support.post_stream import known_posts
 
 Outputs = dict[bytes | None, tuple[OutMessage, ...]]
 """The records of each post, by its key."""

@@ -139,6 +139,16 @@ async def test_reference_pictures_are_cut_into_the_checkpoints_cells() -> None:
     assert (shown.resized.width % 32, shown.resized.height % 32) == (0, 0)
 
 
+async def test_a_checkpoint_that_was_not_taught_to_see_is_shown_no_picture() -> None:
+    engine = ScriptedEngine((ANSWER,))
+    blind = Recogniser(engine, None, COMPACT, MODEL, BoxFrame.RESIZED, sees_pictures=False)
+    recognition = await blind.recognise(POST, PICTURE, FACTS, Deadline.after(30))
+    assert PICTURE not in engine.requests[0].messages[0].parts
+    assert [entity.box_px for entity in recognition.entities] == [None]
+    assert recognition.picture == FACTS
+    assert recognition.outcome.status == "complete"
+
+
 async def test_rounds_know_what_they_cost() -> None:
     search = FakeSearch(KNOWN, delay_s=0.03)
     recognition = await recognise(ASK, ANSWER, search=search)
