@@ -15,6 +15,7 @@ __all__ = [
     "Finding",
     "after_images",
     "after_text",
+    "and_seen",
     "answer_at_once",
     "before_images",
     "before_search",
@@ -116,6 +117,11 @@ def after_images(compared: tuple[tuple[str, bool, bool], ...], random: Random) -
         else:
             said.append(random.choice(COMPARED if shown else NOT_THERE).format(name=name))
     return " ".join(said)
+
+
+def and_seen(reason: str, others: tuple[str, ...]) -> str:
+    """The reason, and which entities besides the compared ones the picture shows."""
+    return f"{reason} Seen: {', '.join(others)}." if others else reason
 
 
 def _judged(finding: Finding, random: Random) -> str:

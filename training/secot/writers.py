@@ -53,11 +53,13 @@ class RuleWriter:
 
     def _answer(self, case: Case, dialogue: Dialogue, random: Random) -> str:
         mentions = gold_mentions(case, dialogue.text, self.model.frame)
+        seen = tuple(mention.name for mention in mentions if mention.box is not None)
         if dialogue.notes:
-            reason = _so_far(case, dialogue, random)
+            compared = _names(case, dialogue, Tool.IMAGE)
+            others = tuple(name for name in seen if name not in compared)
+            reason = grammar.and_seen(_so_far(case, dialogue, random), others)
         else:
             names = tuple(mention.name for mention in mentions)
-            seen = tuple(mention.name for mention in mentions if mention.box is not None)
             reason = grammar.answer_at_once(reason_of(names, seen), names, random)
         return render_turn(Turn(reason, Answer(mentions)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -111,6 +112,14 @@ async def test_whatever_the_seed_the_rules_pass_every_check(seed):
 async def test_equal_seed_equal_words_and_other_seeds_other_words():
     assert await turns_of(CASE, 1) == await turns_of(CASE, 1)
     assert len({tuple(await turns_of(CASE, seed)) for seed in range(20)}) > 10
+
+
+async def test_what_the_picture_shows_besides_is_said_before_its_box():
+    oslo = replace(CASE.post.entities[2], boxes=((60, 60, 100, 100),))
+    case = replace(CASE, post=replace(CASE.post, entities=(*CASE.post.entities[:2], oslo)))
+    last = (await turns_of(case, 1))[-1]
+    assert " Seen: Oslo.</reason>" in last
+    assert "Seen: " not in (await turns_of(CASE, 1))[-1], "the compared one was spoken of"
 
 
 async def test_the_reference_picture_is_in_the_dialogue_as_serving_shows_it():
