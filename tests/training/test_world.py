@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from training.synthetic.identity import split_of
@@ -46,6 +48,14 @@ def test_names_are_held_out_by_identity():
             made = world.post(number).post
             invented = [made.exact(e) for e in made.entities if made.exact(e) not in dict(KNOWN)]
             assert all(split_of(name) == split for name in invented)
+
+
+def test_every_name_is_one_things_or_two_by_its_situation():
+    titles = Counter(row.title for row in world_rows(World("train", 1)))
+    world = World("train", 1)
+    shared = sum(world.situation(name) is Situation.SHARED for name in range(NAMES))
+    assert Counter(titles.values())[2] == shared
+    assert max(titles.values()) == 2
 
 
 def test_situations_come_in_their_shares(posts):

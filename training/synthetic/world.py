@@ -171,6 +171,7 @@ class World:
     def __init__(self, split: Split, seed: int) -> None:
         self._split: Split = split
         self._seed = seed
+        self._names = self._made_up()
 
     def post_id(self, number: int) -> str:
         """The id of post `number`."""
@@ -211,21 +212,23 @@ class World:
 
     def _meant(self, name: int) -> WorldThing:
         random = self._random("meant", name)
-        return _thing(self._name(name), random.choice(TYPES), random)
+        return _thing(self._names[name], random.choice(TYPES), random)
 
     def _other(self, name: int) -> WorldThing:
         """Another thing, of another type, that bears the same name."""
         random = self._random("other", name)
         types = [kind for kind in TYPES if kind != self._meant(name).type]
-        return _thing(self._name(name), random.choice(types), random)
+        return _thing(self._names[name], random.choice(types), random)
 
-    def _name(self, name: int) -> str:
-        random = self._random("name", name)
-        while True:
+    def _made_up(self) -> tuple[str, ...]:
+        """All names of this world; no two are equal, so that search finds what was meant to be found."""
+        random, names = self._random("names", 0), dict[str, None]()
+        while len(names) < NAMES:
             parts = [random.choice(SYLLABLES) for _ in range(random.choice((2, 2, 3)))]
-            made = ("".join(parts) + random.choice((*ENDINGS, ""))).capitalize()
-            if split_of(made) == self._split:
-                return made
+            name = ("".join(parts) + random.choice((*ENDINGS, ""))).capitalize()
+            if split_of(name) == self._split:
+                names[name] = None
+        return tuple(names)
 
     def _random(self, what: str, number: int) -> Random:
         return Random(f"{self._seed}/{self._split}/{what}/{number}")
