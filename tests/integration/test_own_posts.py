@@ -74,7 +74,7 @@ async def play(folder: Path) -> Outcome:
     async with running_kafka(folder) as kafka:
         await kafka.create(partitions=3)
         await kafka.produce(
-            (key_of(line), line.value, (("traceparent", TRACE.encode()), ("line", b"%d" % number)))
+            (line.key, line.value, (("traceparent", TRACE.encode()), ("line", b"%d" % number)))
             for number, line in enumerate(LINES, 1)
         )
         return await recognised(kafka)
@@ -118,10 +118,6 @@ async def recognised(kafka: Kafka) -> Outcome:
         records=records,
         looked_up=looked_up,
     )
-
-
-def key_of(line: Line) -> bytes | None:
-    return None if line.key is None else line.key.encode()
 
 
 def scripted_search() -> FakeSearch:
@@ -182,7 +178,7 @@ def test_broken_lines_become_dead_letters_with_their_bytes_and_headers(outcome: 
     line = LINES[gold.line - 1]
     (record,) = [record for record in outcome.records["dead"] if record.value == line.value]
     letter = DeadLetter.read(record.key, record.value, record.headers)
-    assert letter.key == key_of(line)
+    assert letter.key == line.key
     assert letter.headers == (("traceparent", TRACE.encode()), ("line", b"%d" % gold.line))
     assert (letter.why.reason, letter.why.stage) == (gold.dead_letter, Stage.DECODE)
 
