@@ -268,7 +268,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         if not ends.done():
             log.warning("not drained in time: %d posts are left to the next worker", state.running)
             ends.cancel()
-        await asyncio.gather(*lanes, return_exceptions=True)
+        await asyncio.gather(ends, *lanes, return_exceptions=True)
         if self._failed.done():
             self._failed.result()
 
