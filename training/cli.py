@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import click
 
+from training.secot.command import index, secot
+from training.synthetic.identity import Split
+from training.tags.command import tags
+
 __all__ = ["train"]
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 @click.group()
@@ -18,52 +24,114 @@ def train() -> None:
     """Make a SAKE checkpoint."""
 
 
+for command in (index, secot, tags):
+    train.add_command(command)
+
+
 @train.command()
-@click.option("--data", type=FOLDER, required=True, help="Folder of Twitter-GMNER (txt/, xml/).")
+@click.option(
+    "--data", type=FOLDER, help="Folder of Twitter-GMNER (txt/, xml/): its train split, text alone."
+)
+@click.option("--grounded", type=FOLDER, multiple=True, help="Folder of posts.json and images/.")
+@click.option("--secot", "led", type=FOLDER, multiple=True, help="Folder of `sake train secot`.")
+@click.option("--tower", type=FILE, help="Pretrained vision tower; it learns on.")
+@click.option("--adapter", type=FOLDER, help="Adapter of an earlier stage; it learns on.")
 @click.option("--out", type=FOLDER, required=True, help="Run folder; an interrupted run there goes on.")
 @click.option("--steps", default=1300, show_default=True)
 @click.option("--batch-size", default=16, show_default=True)
 @click.option("--learning-rate", default=1e-3, show_default=True)
+@click.option("--tower-learning-rate", default=2e-4, show_default=True, help="0 leaves the tower as it is.")
 @click.option("--rank", default=32, show_default=True, help="LoRA rank.")
 @click.option("--seed", default=1, show_default=True)
+@click.option("--tiny", is_flag=True, help="The tiny random model: tries the path out.")
 def sft(
-    *, data: Path, out: Path, steps: int, batch_size: int, learning_rate: float, rank: int, seed: int
+    *,
+    data: Path | None,
+    grounded: tuple[Path, ...],
+    led: tuple[Path, ...],
+    tower: Path | None,
+    adapter: Path | None,
+    out: Path,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    tower_learning_rate: float,
+    rank: int,
+    seed: int,
+    tiny: bool,
 ) -> None:
     """Teach the base model to answer posts: LoRA, loss on its own turns only."""
     from sake_model.checkpoint.graft import bare_graft  # noqa: PLC0415
+    from training.base import PICTURES, tiny_base  # noqa: PLC0415
     from training.data.twitter import read_twitter  # noqa: PLC0415
-    from training.sft.run import SftPlan, run_text_sft  # noqa: PLC0415
+    from training.sft.chats import read_chats  # noqa: PLC0415
+    from training.sft.run import SftPlan, SftStart, run_sft  # noqa: PLC0415
+    from training.synthetic.store import read_folder  # noqa: PLC0415
 
+    posts = [replace(post, picture=None) for post in read_twitter(data, "train")] if data else []
+    posts += [post for folder in grounded for post in read_folder(folder)]
+    chats = [chat for folder in led for chat in read_chats(folder, PICTURES.factor_px)]
+    if not (posts or chats):
+        raise click.UsageError("nothing to learn from: give --data, --grounded or --secot")
     plan = SftPlan(
         steps=steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        tower_learning_rate=tower_learning_rate,
         lora_rank=rank,
         lora_alpha=rank,
         seed=seed,
     )
-    run_text_sft(bare_graft, list(read_twitter(data, "train")), plan, out)
+    base = tiny_base if tiny else bare_graft
+    run_sft(base, posts, PICTURES, chats=chats, plan=plan, start=SftStart(tower, adapter), out=out)
+
+
+@train.command()
+@click.option("--assets", type=FOLDER, required=True, help="Folder of the archives; fetched into it.")
+@click.option("--out", type=FOLDER, required=True, help="Gets posts.json and images/.")
+@click.option("--count", default=5000, show_default=True)
+@click.option("--split", type=click.Choice(["train", "held_out"]), default="train", show_default=True)
+@click.option("--photos", type=FOLDER, help="Folder of JPEG photos to compose on; drawn backgrounds without.")
+@click.option("--seed", default=1, show_default=True)
+def compose(*, assets: Path, out: Path, count: int, split: Split, photos: Path | None, seed: int) -> None:
+    """Write posts with composed pictures and exact boxes."""
+    from training.synthetic.marks import fetched_marks  # noqa: PLC0415
+    from training.synthetic.posts import Composer  # noqa: PLC0415
+    from training.synthetic.store import write_folder  # noqa: PLC0415
+
+    grounds = tuple(sorted(photos.glob("*.jpg"))) if photos else ()
+    write_folder(Composer(fetched_marks(assets, split), split, seed, grounds), count, out)
 
 
 @train.command("export")
 @click.argument("adapters", type=FOLDER, nargs=-1, required=True)
 @click.option("--out", type=FOLDER, default=Path("training/checkpoints/default"), show_default=True)
+@click.option("--tower", type=FILE, help="The trained vision tower of the run.")
 @click.option("--name", default="sake-138m", show_default=True)
 @click.option("--command", "made_by", default="", help="The command that trained it, for the card.")
+@click.option("--data", multiple=True, help="What it was trained on, one sentence a source, for the card.")
 @click.option(
     "--metrics", type=click.Path(path_type=Path, exists=True), multiple=True, help="Figures (JSON)."
 )
 def export_command(
-    *, adapters: tuple[Path, ...], out: Path, name: str, made_by: str, metrics: tuple[Path, ...]
+    *,
+    adapters: tuple[Path, ...],
+    out: Path,
+    tower: Path | None,
+    name: str,
+    made_by: str,
+    data: tuple[str, ...],
+    metrics: tuple[Path, ...],
 ) -> None:
     """Write what a run taught as a delta with manifest and card; several ADAPTERS are averaged."""
-    from training.export import adapter_delta, averaged, export, head_commit  # noqa: PLC0415
+    from training.export import adapter_delta, averaged, export, head_commit, with_tower  # noqa: PLC0415
 
+    delta = averaged([adapter_delta(folder) for folder in adapters])
     manifest = export(
-        averaged([adapter_delta(folder) for folder in adapters]),
+        with_tower(delta, tower) if tower else delta,
         out,
         name=name,
-        data=("Twitter-GMNER v2.0, train split (7,000 tweets, text only)",),
+        data=data,
         command=made_by,
         commit=head_commit(),
         metrics={path.stem: json.loads(path.read_text()) for path in metrics},
@@ -73,33 +141,49 @@ def export_command(
 
 @train.command()
 @click.argument("adapters", type=FOLDER, nargs=-1, required=True)
-@click.option("--data", type=FOLDER, required=True, help="Folder of Twitter-GMNER (txt/, xml/).")
-@click.option("--posts", default=1500, show_default=True, help="The first so many of the split.")
-@click.option("--split", default="dev", show_default=True)
+@click.option("--tower", type=FILE, help="The trained vision tower of the run.")
+@click.option("--data", type=FOLDER, help="Folder of Twitter-GMNER (txt/, xml/): its dev split, text alone.")
+@click.option("--grounded", type=FOLDER, help="Folder of posts.json and images/ instead.")
+@click.option("--posts", default=1500, show_default=True, help="The first so many.")
 @click.option("--natural", is_flag=True, help="Tweets as people write them, not as the corpus splits them.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the figures go (JSON).")
-def mner(*, adapters: tuple[Path, ...], data: Path, posts: int, split: str, natural: bool, out: Path) -> None:
-    """Measure the MNER F1 of an adapter (several are averaged) on tweets, text alone."""
+def measure(
+    *,
+    adapters: tuple[Path, ...],
+    tower: Path | None,
+    data: Path | None,
+    grounded: Path | None,
+    posts: int,
+    natural: bool,
+    out: Path,
+) -> None:
+    """MNER of an adapter (several are averaged) on dev tweets; GMNER and EEG where there are pictures."""
     from sake_model.checkpoint.delta import apply_delta  # noqa: PLC0415
-    from sake_model.checkpoint.graft import bare_graft  # noqa: PLC0415
+    from sake_model.checkpoint.graft import bare_graft, build_processor  # noqa: PLC0415
+    from training.base import PICTURES  # noqa: PLC0415
     from training.data.tweet_form import natural_form  # noqa: PLC0415
     from training.data.twitter import read_twitter  # noqa: PLC0415
-    from training.export import adapter_delta, averaged  # noqa: PLC0415
-    from training.mner import measure  # noqa: PLC0415
+    from training.evaluate import Reader, answer_all  # noqa: PLC0415
+    from training.export import adapter_delta, averaged, with_tower  # noqa: PLC0415
+    from training.synthetic.store import read_folder  # noqa: PLC0415
 
-    model, tokenizer = bare_graft()
-    apply_delta(model, averaged([adapter_delta(folder) for folder in adapters]))
-    chosen = list(islice(read_twitter(data, split), posts))
+    if (data is None) == (grounded is None):
+        raise click.UsageError("give --data or --grounded")
+    chosen = read_folder(grounded)[:posts] if grounded else []
+    if data is not None:
+        chosen = [replace(post, picture=None) for post in islice(read_twitter(data, "dev"), posts)]
     if natural:
         chosen = [natural_form(post) for post in chosen]
-    figures = measure(model, tokenizer, chosen, out)
+    model, tokenizer = bare_graft()
+    delta = averaged([adapter_delta(folder) for folder in adapters])
+    apply_delta(model, with_tower(delta, tower) if tower else delta)
+    processor = build_processor(tokenizer, min_pixels=PICTURES.min_pixels, max_pixels=PICTURES.max_pixels)
+    figures = answer_all(Reader(model, tokenizer, processor.image_processor, PICTURES), chosen, out)
     click.echo(json.dumps(figures, indent=1))
 
 
 @train.command()
-@click.option(
-    "--assets", type=FOLDER, required=True, help="Folder of the mark archives; they are fetched into it."
-)
+@click.option("--assets", type=FOLDER, required=True, help="Folder of the archives; fetched into it.")
 @click.option("--out", type=FOLDER, required=True, help="Run folder; an interrupted run there goes on.")
 @click.option("--photos", type=FOLDER, help="Folder of JPEG photos to compose on; drawn backgrounds without.")
 @click.option("--steps", default=4000, show_default=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,7 +28,7 @@ from training.sft.encode import ChatTurn, Encoded, encode
 from training.sft.fused_lora import fuse_lora
 from training.sft.trainer import LabelledRowsTrainer
 from training.vision.patches import linear_patches
-from training.vision.run import TOWER_FILE, TOWER_PREFIX
+from training.vision.run import TOWER_FILE, tower_weights
 
 __all__ = ["LORA_TARGETS", "SftPlan", "SftStart", "run_sft"]
 
@@ -44,6 +44,10 @@ class SftPlan:
     batch_size: int = 16
     learning_rate: float = 1e-3
     tower_learning_rate: float = 2e-4
+    """0 = the tower stays as it is."""
+    strange_picture_share: float = 0.5
+    """Share of posts without a picture that are shown one of another post's: nothing of theirs is to be
+    seen in it, and their names must be found all the same."""
     warmup_steps: int = 40
     decay_share: float = 0.3
     """Share of the steps, at the end, in which the learning rate falls from its peak to zero. Until
@@ -109,7 +113,7 @@ def run_sft(
     trainer.train(resume_from_checkpoint=last)
     adapted.save_pretrained(out / "adapter")
     if start.tower is not None:
-        save_file(_tower_weights(model), out / TOWER_FILE)
+        save_file(tower_weights(model.model.visual), out / TOWER_FILE)
     (out / "history.json").write_text(json.dumps(trainer.state.log_history))
 
 
@@ -125,21 +129,31 @@ def encoded_posts(
     A longer plan begins with the items of a shorter one, so that it can go on from its checkpoints.
     """
     random = Random(plan.seed)
+    pictures = [post.picture for post in posts if post.picture is not None]
     items: list[Encoded] = []
     led = [encode(chat, tokenizer) for chat in chats]
     while len(items) < plan.steps * plan.batch_size:
         epoch = [
-            encode(
-                text_dialogue(varied(post, random))
-                if post.picture is None
-                else picture_dialogue(varied(post, random), limits),
-                tokenizer,
-            )
+            encode(_dialogue(_shown(varied(post, random), pictures, plan, random), limits), tokenizer)
             for post in posts
         ] + led
         order = grouped_by_length([len(item.input_ids) for item in epoch], plan.batch_size, random)
         items += [epoch[i] for i in order]
     return items[: plan.steps * plan.batch_size]
+
+
+def _shown(post: LabelledPost, pictures: list[Path], plan: SftPlan, random: Random) -> LabelledPost:
+    if post.picture is not None or not pictures or random.random() >= plan.strange_picture_share:
+        return post
+    return replace(
+        post,
+        picture=random.choice(pictures),
+        entities=tuple(replace(entity, boxes=()) for entity in post.entities),
+    )
+
+
+def _dialogue(post: LabelledPost, limits: ResizeLimits) -> tuple[ChatTurn, ...]:
+    return text_dialogue(post) if post.picture is None else picture_dialogue(post, limits)
 
 
 def _adapted(model: Any, plan: SftPlan, start: SftStart) -> Any:
@@ -155,7 +169,7 @@ def _adapted(model: Any, plan: SftPlan, start: SftStart) -> Any:
         adapted = get_peft_model(model, config)
     fuse_lora(adapted)
     if start.tower is not None:
-        model.model.visual.float().requires_grad_(True)
+        model.model.visual.float().requires_grad_(plan.tower_learning_rate > 0)
     for layer in model.model.language_model.layers if plan.compiled else ():
         layer.compile(dynamic=True)  # one graph, shared by all layers
     return adapted.train()
@@ -180,16 +194,9 @@ class TowerKeeper(TrainerCallback):  # type: ignore[misc, unused-ignore]
     def on_save(self, args: Any, state: Any, _control: Any, **_kwargs: Any) -> None:
         """The Trainer calls it once the checkpoint's folder is there."""
         save_file(
-            _tower_weights(self._model),
+            tower_weights(self._model.model.visual),
             Path(args.output_dir) / f"checkpoint-{state.global_step}" / TOWER_FILE,
         )
-
-
-def _tower_weights(model: Any) -> dict[str, Any]:
-    return {
-        f"{TOWER_PREFIX}{name}": weights.detach().contiguous()
-        for name, weights in model.model.visual.state_dict().items()
-    }
 
 
 def _arguments(plan: SftPlan, out: Path) -> SFTConfig:

@@ -36,7 +36,7 @@ SENTENCES = (
     "{PER} speaks about the future of {ORG} in {LOC}",
     "News from {LOC} : {ORG} cuts 200 jobs",
     "Flying to {LOC} for {OTHER} with {ORG}",
-    "#{ORG} is down again , anyone else ?",
+    "# {ORG} is down again , anyone else ?",
     "Proud to represent {LOC} at {OTHER}",
     "{PER} leaves {LOC} for good",
     "Look who I met : {PER} from {ORG}",
@@ -95,7 +95,7 @@ def sentence(
             text += random.choice(HANDLES)
             continue
         named = left.pop(0)
-        written = named.name.replace(" ", "") if text.endswith("#") else named.name
+        written = named.name.replace(" ", "") if text.endswith("# ") else named.name
         entities.append(LabelledEntity(len(text), len(text) + len(written), named.type))
         text += written
     return text + template[at:] + random.choice(ENDINGS), tuple(entities)

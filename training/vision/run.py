@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from transformers import Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
 
 from sake_model.checkpoint.graft import build_processor
 from sake_model.grounding import ResizeLimits
@@ -21,7 +22,7 @@ from training.vision.model import DenseVision
 from training.vision.patches import linear_patches
 from training.vision.targets import NOTHING
 
-__all__ = ["TOWER_FILE", "TOWER_PREFIX", "VisionPlan", "cell_figures", "run_vision"]
+__all__ = ["TOWER_FILE", "TOWER_PREFIX", "VisionPlan", "cell_figures", "run_vision", "tower_weights"]
 
 TOWER_FILE = "tower.safetensors"
 TOWER_PREFIX = "model.visual."
@@ -60,21 +61,25 @@ def run_vision(
     collate = VisionCollator(limits, processor.image_processor, tokenizer, table)
     out.mkdir(parents=True, exist_ok=True)
     (out / "plan.json").write_text(json.dumps(asdict(plan), indent=1) + "\n")
+    last = get_last_checkpoint(str(out))
+    done = int(last.rpartition("-")[2]) * plan.batch_size if last else 0
     trainer = Trainer(
         model=dense,
         args=_arguments(plan, out),
         data_collator=collate,
-        train_dataset=ComposedStream(composer),
+        train_dataset=ComposedStream(composer, start=done),
     )
-    trainer.train(resume_from_checkpoint=bool(list(out.glob("checkpoint-*"))))
-    save_file(
-        {f"{TOWER_PREFIX}{name}": w.detach().contiguous() for name, w in dense.tower.state_dict().items()},
-        out / TOWER_FILE,
-    )
+    trainer.train(resume_from_checkpoint=last)
+    save_file(tower_weights(dense.tower), out / TOWER_FILE)
     figures = cell_figures(dense, collate, held_out)
     (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     (out / "history.json").write_text(json.dumps(trainer.state.log_history))
     return figures
+
+
+def tower_weights(tower: Any) -> dict[str, Any]:
+    """The tower's tensors under the names that they have in the whole model."""
+    return {f"{TOWER_PREFIX}{name}": w.detach().contiguous() for name, w in tower.state_dict().items()}
 
 
 def _arguments(plan: VisionPlan, out: Path) -> TrainingArguments:
@@ -97,6 +102,7 @@ def _arguments(plan: VisionPlan, out: Path) -> TrainingArguments:
         dataloader_num_workers=plan.loader_workers,
         remove_unused_columns=False,
         disable_tqdm=True,
+        ignore_data_skip=True,  # a resumed run names the post to begin with: none is composed in vain
         accelerator_config={"dispatch_batches": False},
     )
 
