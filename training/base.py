@@ -10,8 +10,9 @@ from typing import Any
 
 from sake_model.checkpoint.graft import VisionShape, build_processor, graft, grafted_tokenizer
 from sake_model.grounding import ResizeLimits
+from schemas.errors import OperatorError
 
-__all__ = ["PICTURES", "TINY_VISION", "save_base", "tiny_base", "tiny_tokenizer"]
+__all__ = ["PICTURES", "TINY_VISION", "save_base", "tiny_base", "tiny_tokenizer", "with_sight"]
 
 PICTURES = ResizeLimits(min_pixels=196 * 196, max_pixels=280 * 280, factor_px=28, stamp_px=4)
 """How the default checkpoint wants its pictures: 49 to 100 visual tokens, which a CPU can bear."""
@@ -67,7 +68,24 @@ def tiny_base(seed: int = 0) -> tuple[Any, Any]:
     return graft(LlamaForCausalLM(config).float().eval(), tokenizer, TINY_VISION), tokenizer
 
 
-def save_base(model: Any, tokenizer: Any, folder: Path, *, min_pixels: int, max_pixels: int) -> None:
+def with_sight(model: Any, tower: Path) -> Any:
+    """The model with a pretrained tower (`sake train vision`), changed in place.
+
+    Raises OperatorError when the file is not that of a tower of this size.
+    """
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    try:
+        unexpected = model.load_state_dict(load_file(tower), strict=False).unexpected_keys
+    except RuntimeError as error:
+        raise OperatorError(f"{tower} is the tower of another model: {error}") from error
+    if unexpected:
+        raise OperatorError(f"{tower} is no vision tower: it holds {unexpected[0]}")
+    return model
+
+
+def save_base(model: Any, tokenizer: Any, folder: Path, pictures: ResizeLimits) -> None:
     """Writes a folder that transformers and vLLM load: weights, configuration, processor."""
     model.save_pretrained(folder)
-    build_processor(tokenizer, min_pixels=min_pixels, max_pixels=max_pixels).save_pretrained(folder)
+    processor = build_processor(tokenizer, min_pixels=pictures.min_pixels, max_pixels=pictures.max_pixels)
+    processor.save_pretrained(folder)

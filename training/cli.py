@@ -87,6 +87,41 @@ def sft(
 
 
 @train.command()
+@click.option("--data", type=FOLDER, help="Folder of Twitter-GMNER (txt/, txt_fine/, xml/).")
+@click.option("--fine", is_flag=True, help="Twitter-FMNERG's types of the same tweets.")
+@click.option("--grounded", type=FOLDER, help="Folder of posts.json and images/ instead.")
+def check(*, data: Path | None, fine: bool, grounded: Path | None) -> None:
+    """Tell what a corpus holds and what is wrong with it; exit code 1 when something is."""
+    from training.data.twitter import read_twitter  # noqa: PLC0415
+    from training.data.validate import validate  # noqa: PLC0415
+    from training.synthetic.store import read_folder  # noqa: PLC0415
+
+    if (data is None) == (grounded is None):
+        raise click.UsageError("give --data or --grounded")
+    splits = {}
+    if grounded is not None:
+        splits["posts"] = validate(read_folder(grounded))
+    if data is not None:
+        splits = {split: validate(read_twitter(data, split, fine=fine)) for split in ("train", "dev")}
+    click.echo(json.dumps({split: found.as_json() for split, found in splits.items()}, indent=1))
+    if any(found.problems for found in splits.values()):
+        raise SystemExit(1)
+
+
+@train.command()
+@click.option("--out", type=FOLDER, required=True, help="Gets a folder that transformers and vLLM load.")
+@click.option("--tower", type=FILE, help="Pretrained vision tower; a random one without.")
+@click.option("--tiny", is_flag=True, help="The tiny random model instead of the 138M graft.")
+def base(*, out: Path, tower: Path | None, tiny: bool) -> None:
+    """Write the base model that the other stages start from."""
+    from sake_model.checkpoint.graft import bare_graft  # noqa: PLC0415
+    from training.base import PICTURES, save_base, tiny_base, with_sight  # noqa: PLC0415
+
+    model, tokenizer = tiny_base() if tiny else bare_graft()
+    save_base(with_sight(model, tower) if tower else model, tokenizer, out, PICTURES)
+
+
+@train.command()
 @click.option("--assets", type=FOLDER, required=True, help="Folder of the archives; fetched into it.")
 @click.option("--out", type=FOLDER, required=True, help="Gets posts.json and images/.")
 @click.option("--count", default=5000, show_default=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from training.data.labelled import LabelledPost
@@ -31,7 +31,9 @@ class Findings:
 
     def as_json(self) -> dict[str, Any]:
         """For printing or writing."""
-        return asdict(self)
+        # Not asdict: it makes a Counter count its own pairs.
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        return plain | {"types": dict(self.types), "problems": dict(self.problems)}
 
     def note(self, problem: str, post_id: str) -> None:
         """Counts a problem and remembers the first few posts that have it."""

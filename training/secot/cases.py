@@ -14,7 +14,7 @@ from sake_model.pictures import ModelPicture
 from sake_model.protocol import Mention, RawBox
 from schemas.entities import Tool
 from training.data.labelled import Box, LabelledEntity, LabelledPost
-from training.tags.bands import Band, Thresholds, band
+from training.tags.bands import Band, Thresholds, bands_of
 from training.tags.records import PostTags
 
 __all__ = ["Case", "Directive", "directives_of", "due", "gold_mentions"]
@@ -51,19 +51,15 @@ class Case:
 
 
 def directives_of(post: PostTags, thresholds: Thresholds = Thresholds()) -> tuple[Directive, ...] | None:
-    """One for each entity; None where one is ambiguous, or the post has no tags.
-
-    Without a picture there is none to compare a reference with, and only text is searched.
-    """
+    """One for each entity; None where one is ambiguous, or the post has no tags."""
     if not post.samples:
         return None
     directives = []
     for entity in post.entities:
-        text = band(entity.hit_text, post.samples, thresholds)
-        image = band(entity.hit_image, post.samples, thresholds) if post.picture else Band.NONE
-        if Band.AMBIGUOUS in (text, image):
+        found = bands_of(entity, post, thresholds)
+        if Band.AMBIGUOUS in found.values():
             return None
-        directives.append(Directive(text is Band.REQUIRED, image is Band.REQUIRED))
+        directives.append(Directive(found[Tool.TEXT] is Band.REQUIRED, found[Tool.IMAGE] is Band.REQUIRED))
     return tuple(directives)
 
 

@@ -27,6 +27,9 @@ HARMLESS = {Repair.POST_NEUTRALISED, Repair.RESULT_NEUTRALISED}
 SEARCHES = (RoundAction.TEXT_SEARCH, RoundAction.IMAGE_SEARCH)
 """In the order in which they may come."""
 
+PLACED_LOOSELY = "name_"
+"""How repairs begin that say where a name was found: inside a handle, say. Its spelling is gold's."""
+
 _SENTENCE_END = re.compile(r"[.!?;\n]+")
 _BOX = re.compile(r"\[\s*\d+(?:\.\d+)?(?:\s*,\s*\d+(?:\.\d+)?){3}\s*\]")
 _DIRECTIVE = re.compile(
@@ -98,20 +101,33 @@ def _is_gold(case: Case, dialogue: Dialogue, model: ModelSetup) -> bool:
     mentions = dialogue.step.mentions if isinstance(dialogue.step, Finished) else None
     if mentions is None:
         return False
+    gold = _gold(case, dialogue)
+    if sorted((each.name, each.type) for each in mentions) != sorted(
+        (each.phrase, each.type) for each in gold
+    ):
+        return False
     located, repairs = resolve(mentions, dialogue.text, case.picture, model.prompts.task, model.frame)
+    if any(not repair.value.startswith(PLACED_LOOSELY) for repair in repairs):
+        return False
     predictions = tuple(
         Prediction(
             (each.span.start, each.span.end), each.span.exact, each.fine_type or each.type, each.box_px
         )
         for each in located
     )
-    counts = score_post(ScoredPost(_gold(case), predictions)).gmner
-    return not repairs and counts.right == counts.predicted == counts.gold == len(mentions)
+    counts = score_post(ScoredPost(gold, predictions)).gmner
+    return counts.right == counts.predicted == counts.gold
 
 
-def _gold(case: Case) -> tuple[GoldEntity, ...]:
+def _gold(case: Case, dialogue: Dialogue) -> tuple[GoldEntity, ...]:
+    """Phrases as the model reads them in the post."""
     return tuple(
-        GoldEntity((each.start, each.end), case.post.exact(each), each.fine_type or each.type, each.boxes)
+        GoldEntity(
+            (each.start, each.end),
+            dialogue.text[each.start : each.end],
+            each.fine_type or each.type,
+            each.boxes,
+        )
         for each in case.post.entities
     )
 

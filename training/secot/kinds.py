@@ -25,7 +25,7 @@ WORDS = {
     ),
     "ORG": (
         "organisation organization company band club team newspaper airline party charity university school"
-        " group brand league agency broadcaster network bank manufacturer retailer corporation institution"
+        " group league agency broadcaster network bank manufacturer retailer corporation institution"
         " website service store restaurant"
     ),
     "OTHER": (
@@ -35,7 +35,8 @@ WORDS = {
 }
 _KIND_BY_WORD = {word: kind for kind, words in WORDS.items() for word in words.split()}
 _WORD = re.compile(r"[^\W\d_]+")
-_CLAUSE = re.compile(r"\b(?:is|was|are|were) (an? [^.,;:()]{3,80}|the [^.,;:()]{3,80})")
+_CLAUSE = re.compile(r"(?:\b(?:is|was|are|were)|^[^:]{1,60}:) ((?:an?|the) [^.,;:()]{3,80})")
+"""As an encyclopaedia says it ("X is a town"), or a list ("X: a town")."""
 _CLAUSE_END = re.compile(r" (?:born|founded|based|located|situated|known|who|which|that|of \d|in \d).*")
 _HEAD_END = re.compile(r" (?:of|in|from|by|for|with|on|at|and|to|near)\b.*")
 MAX_CLAUSE_CHARS = 60

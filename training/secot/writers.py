@@ -72,7 +72,8 @@ def _search(case: Case, dialogue: Dialogue, tool: Tool, random: Random) -> str:
     else:
         base = _so_far(case, dialogue, random) if dialogue.notes else reason_of(_names(case, dialogue))
         reason = grammar.before_images(base, names, random)
-    return render_turn(Turn(reason, SearchAction(tool, names)))
+    queries = tuple({name.casefold(): name for name in reversed(names)}.values())[::-1]
+    return render_turn(Turn(reason, SearchAction(tool, queries)))
 
 
 def _so_far(case: Case, dialogue: Dialogue, random: Random) -> str:

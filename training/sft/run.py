@@ -14,13 +14,14 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig
 
 from sake_model.checkpoint.graft import IMAGE_TOKEN, build_processor
 from sake_model.grounding import ResizeLimits
+from training.base import with_sight
 from training.data.labelled import LabelledPost
 from training.dialogues import picture_dialogue, text_dialogue, varied
 from training.sft.batches import Collator, as_dataset, grouped_by_length
@@ -109,7 +110,7 @@ def run_sft(
     if start.tower is not None:
         trainer.add_callback(TowerKeeper(model))
         if last is not None:
-            model.load_state_dict(load_file(Path(last) / TOWER_FILE), strict=False)
+            with_sight(model, Path(last) / TOWER_FILE)
     trainer.train(resume_from_checkpoint=last)
     adapted.save_pretrained(out / "adapter")
     if start.tower is not None:
@@ -161,7 +162,7 @@ def _adapted(model: Any, plan: SftPlan, start: SftStart) -> Any:
     model.to(torch.bfloat16)
     linear_patches(model.model.visual)
     if start.tower is not None:
-        model.load_state_dict(load_file(start.tower), strict=False)
+        with_sight(model, start.tower)
     if start.adapter is not None:
         adapted = PeftModel.from_pretrained(model, start.adapter, is_trainable=True)
     else:

@@ -16,6 +16,7 @@ __all__ = [
     "SearchTag",
     "Thresholds",
     "band",
+    "bands_of",
     "distribution",
     "search_tag",
     "uncertainty",
@@ -69,6 +70,15 @@ def band(hit: int, samples: int, thresholds: Thresholds = Thresholds()) -> Band:
     if hit <= thresholds.required_to * samples:
         return Band.REQUIRED
     return Band.NONE if hit >= thresholds.none_from * samples else Band.AMBIGUOUS
+
+
+def bands_of(entity: EntityTags, post: PostTags, thresholds: Thresholds = Thresholds()) -> dict[Tool, Band]:
+    """The band of an entity for each tool.
+
+    Without a picture there is none to compare a reference with: no image search can help.
+    """
+    image = band(entity.hit_image, post.samples, thresholds) if post.picture else Band.NONE
+    return {Tool.TEXT: band(entity.hit_text, post.samples, thresholds), Tool.IMAGE: image}
 
 
 def search_tag(text: Band, image: Band) -> SearchTag:
@@ -136,7 +146,7 @@ def distribution(posts: Iterable[PostTags], thresholds: Thresholds = Thresholds(
         samples += post.samples
         unreadable += post.unreadable
         for entity in post.entities:
-            found = {tool: band(hit, post.samples, thresholds) for tool, hit in _hits(entity).items()}
+            found = bands_of(entity, post, thresholds)
             tags[search_tag(found[Tool.TEXT], found[Tool.IMAGE])] += 1
             for tool, hit in _hits(entity).items():
                 hits[tool][hit] += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from training.data.labelled import LabelledEntity, LabelledPost
 from training.data.validate import validate
 
@@ -25,6 +27,7 @@ def test_a_sound_corpus_has_counts_and_no_problems():
     )
     assert dict(found.types) == {"PER": 1, "LOC": 1}
     assert not found.problems
+    assert json.loads(json.dumps(found.as_json()))["types"] == {"PER": 1, "LOC": 1}
 
 
 def test_every_problem_is_named_with_its_post(tmp_path):

@@ -12,6 +12,8 @@ from support.secot import CASE, KNOWN, MODEL, search_of
 
 from sake_model.protocol import parse_turn
 from schemas.entities import Tool
+from training.data.labelled import LabelledEntity, LabelledPost
+from training.secot.cases import Case, Directive
 from training.secot.checks import faults
 from training.secot.grammar import Finding, after_text, listed
 from training.secot.kinds import a_kind, kinds_in, said_of
@@ -29,6 +31,8 @@ from training.synthetic.world import TYPES, World
         ("Kordal is a Korean film of 1999, seen by many.", "a Korean film", "OTHER"),
         ("Kordal is a British film director.", "a British film director", "PER"),
         ("Kordal is the singer of the band Velmo.", "the singer of the band Velmo", "PER"),
+        ("Kordal: a sports team (some league; some sport).", "a sports team", "ORG"),
+        ("Pakistan: a country in Asia; its capital is Islamabad.", "a country in Asia", "LOC"),
         ("Kordal. Population 4,000.", "", None),
         ("Kordal is the third of its name.", "the third of its name", None),
     ],
@@ -107,6 +111,14 @@ async def test_whatever_the_seed_the_rules_pass_every_check(seed):
         "Answer",
     ]
     assert len(await turns_of(KNOWN, seed)) == 1
+
+
+async def test_a_name_written_in_two_ways_is_searched_once_and_found_in_its_handle():
+    text = "Walsh , ask @marty_walsh"
+    post = LabelledPost("1", text, (LabelledEntity(0, 5, "PER"), LabelledEntity(19, 24, "PER")))
+    first, last = await turns_of(Case("1", post, None, (Directive(text=True),) * 2), 1)
+    assert '<text_search>[{"query": "Walsh"}]</text_search>' in first
+    assert '{"entity": "walsh", "type": "PER", "box2d": []}' in last
 
 
 async def test_equal_seed_equal_words_and_other_seeds_other_words():

@@ -85,8 +85,10 @@ def entity(hit_text: int, hit_image: int) -> EntityTags:
 
 def test_a_run_is_summed_up():
     posts = [
-        PostTags(id="1", text="Ana", entities=(entity(0, 6), entity(6, 6)), samples=6, unreadable=1),
-        PostTags(id="2", text="Ana", entities=(entity(3, 0),), samples=6),
+        PostTags(
+            id="1", text="Ana", picture="p", entities=(entity(0, 6), entity(6, 6)), samples=6, unreadable=1
+        ),
+        PostTags(id="2", text="Ana", picture="p", entities=(entity(3, 0),), samples=6),
         PostTags(id="3", text="Ana", entities=(entity(0, 0),), samples=0, refused="too long"),
     ]
     found = distribution(posts)
@@ -95,6 +97,12 @@ def test_a_run_is_summed_up():
     assert found.bands[Tool.TEXT] == {Band.REQUIRED: 1, Band.NONE: 1, Band.AMBIGUOUS: 1}
     assert found.tags == {SearchTag.TEXT: 1, SearchTag.NONE: 1, SearchTag.IMAGE: 1}
     assert found.mean_uncertainty[Tool.TEXT] == pytest.approx((1 + 0 + 0.5) / 3)
+
+
+def test_without_a_picture_no_image_search_is_required_and_the_hits_are_kept():
+    found = distribution([PostTags(id="1", text="Ana", entities=(entity(0, 0),), samples=6)])
+    assert found.tags == {SearchTag.TEXT: 1}
+    assert found.hits[Tool.IMAGE] == {0: 1}
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=20))
