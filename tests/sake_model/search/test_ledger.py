@@ -189,6 +189,6 @@ async def test_the_window_waits_for_the_others_calls(path):
         window.answered(await window.enter())
         times_s.append(loop.time())
     gaps_s = [later - earlier for earlier, later in itertools.pairwise(times_s)]
-    assert all(0.19 <= gap_s < 0.4 for gap_s in gaps_s)
+    assert all(0.19 <= gap_s < 2.0 for gap_s in gaps_s), gaps_s  # a busy machine adds to each
     one.close()
     other.close()
