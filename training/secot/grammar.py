@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from training.secot.kinds import a_kind, kind_of, said_of
+from training.secot.kinds import a_kind, said_of
 
 __all__ = [
     "Finding",
@@ -74,6 +74,9 @@ class Finding:
 
     name: str
     type: str
+    """As the answer writes it."""
+    kind: str
+    """The coarse kind of this type (`kinds.kind_of`)."""
     snippets: tuple[str, ...]
 
 
@@ -126,13 +129,13 @@ def and_seen(reason: str, others: tuple[str, ...]) -> str:
 
 def _judged(finding: Finding, random: Random) -> str:
     told = [said_of(snippet) for snippet in finding.snippets]
-    fitting = [clause for clause, kind in told if clause and kind == kind_of(finding.type)]
+    fitting = [clause for clause, kind in told if clause and kind == finding.kind]
     kinds = {kind for _, kind in told if kind}
     forms: tuple[str, ...] = FITS_ONE if len(kinds) > 1 else FITS
     if not finding.snippets:
         forms = MISSED
     elif not fitting:
-        forms = UNSETTLED if not kinds or kind_of(finding.type) in kinds else ANOTHER
+        forms = UNSETTLED if not kinds or finding.kind in kinds else ANOTHER
     return random.choice(forms).format(
         name=finding.name,
         type=finding.type,

@@ -15,6 +15,7 @@ from training.dialogues import reason_of
 from training.model_setup import ModelSetup
 from training.secot import grammar
 from training.secot.cases import Case, due, gold_mentions
+from training.secot.kinds import kind_of
 
 __all__ = ["RuleWriter", "Writer"]
 
@@ -72,8 +73,10 @@ def _search(case: Case, dialogue: Dialogue, tool: Tool, random: Random) -> str:
     else:
         base = _so_far(case, dialogue, random) if dialogue.notes else reason_of(_names(case, dialogue))
         reason = grammar.before_images(base, names, random)
-    queries = tuple({name.casefold(): name for name in reversed(names)}.values())[::-1]
-    return render_turn(Turn(reason, SearchAction(tool, queries)))
+    queries: dict[str, str] = {}
+    for name in names:
+        queries.setdefault(name.casefold(), name)
+    return render_turn(Turn(reason, SearchAction(tool, tuple(queries.values()))))
 
 
 def _so_far(case: Case, dialogue: Dialogue, random: Random) -> str:
@@ -86,7 +89,8 @@ def _so_far(case: Case, dialogue: Dialogue, random: Random) -> str:
             snippets = tuple(
                 result.snippet for each in _about(name, dialogue, tool) for result in each.results
             )
-            findings.append(grammar.Finding(name, entity.fine_type or entity.type, snippets))
+            type_ = entity.fine_type or entity.type
+            findings.append(grammar.Finding(name, type_, kind_of(entity.type), snippets))
         return grammar.after_text(tuple(dict.fromkeys(findings)), random)
     compared = []
     for entity in case.told(tool):

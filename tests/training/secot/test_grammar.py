@@ -16,7 +16,7 @@ from training.data.labelled import LabelledEntity, LabelledPost
 from training.secot.cases import Case, Directive
 from training.secot.checks import faults
 from training.secot.grammar import Finding, after_text, listed
-from training.secot.kinds import a_kind, kinds_in, said_of
+from training.secot.kinds import a_kind, kind_of, kinds_in, said_of
 from training.secot.lead import lead
 from training.secot.writers import RuleWriter
 from training.synthetic.world import TYPES, World
@@ -61,7 +61,8 @@ def test_a_label_counts_as_a_kind_in_capitals_only():
 
 
 def judged(type_: str, *snippets: str) -> set[str]:
-    return {after_text((Finding("X", type_, snippets),), Random(seed)) for seed in range(60)}
+    kind = kind_of("person" if type_ == "chef" else type_)
+    return {after_text((Finding("X", type_, kind, snippets),), Random(seed)) for seed in range(60)}
 
 
 def test_a_result_that_fits_is_quoted_with_the_type_that_follows():
@@ -73,6 +74,10 @@ def test_a_result_that_fits_is_quoted_with_the_type_that_follows():
 def test_of_several_things_of_a_name_the_one_that_the_post_means_is_chosen():
     said = judged("PER", "X is a town in Chile.", "X is a Greek chef born in 1980.")
     assert all("a Greek chef" in each and "town" not in each and "PER" in each for each in said)
+
+
+def test_a_fine_type_is_fitted_by_its_coarse_kind():
+    assert all("a Greek chef" in each for each in judged("chef", "X is a Greek chef born in 1980."))
 
 
 def test_results_about_another_thing_are_named_as_such():
