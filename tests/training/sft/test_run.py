@@ -91,6 +91,25 @@ def test_a_longer_plan_begins_like_a_shorter_one():
     assert longer[: len(short)] == short
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_post_beside_a_strange_picture_keeps_its_names_and_has_no_box(folder, share):
+    tokenizer = tiny_base()[1]
+    boxed = [replace(TEXT[0], entities=(replace(TEXT[0].entities[0], boxes=((1, 1, 9, 9),)),))]
+    plan = replace(PLAN, steps=1, batch_size=1 + len(read_folder(folder)), strange_picture_share=share)
+    items = encoded_posts([*boxed, *read_folder(folder)], tokenizer, PICTURES, plan)
+    (tweet,) = [item for item in items if tokenizer.decode(item.input_ids).count("Ana")]
+    learnt = tokenizer.decode([label for label in tweet.labels if label != IGNORED])
+    assert len(tweet.pictures) == share
+    assert '{"entity": "Ana", "type": "PER", "box2d": []}' in learnt
+
+
+def test_a_tower_may_stay_as_it_is(folder, tower, tmp_path):
+    plan = replace(PLAN, steps=1, tower_learning_rate=0.0)
+    run_sft(tiny_base, read_folder(folder), PICTURES, plan=plan, start=SftStart(tower=tower), out=tmp_path)
+    before, after = load_file(tower), load_file(tmp_path / "tower.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_a_run_goes_on_where_it_was_and_its_delta_is_the_model(folder, tower, tmp_path):
     posts, start = [*TEXT, *read_folder(folder)], SftStart(tower=tower)
     run_sft(tiny_base, posts, PICTURES, plan=PLAN, start=start, out=tmp_path)
