@@ -162,6 +162,7 @@ def _adapted(model: Any, plan: SftPlan, start: SftStart) -> Any:
     model.to(torch.bfloat16)
     linear_patches(model.model.visual)
     if start.tower is not None:
+        model.model.visual.float()  # before loading: small steps vanish in bfloat16
         with_sight(model, start.tower)
     if start.adapter is not None:
         adapted = PeftModel.from_pretrained(model, start.adapter, is_trainable=True)
@@ -170,7 +171,7 @@ def _adapted(model: Any, plan: SftPlan, start: SftStart) -> Any:
         adapted = get_peft_model(model, config)
     fuse_lora(adapted)
     if start.tower is not None:
-        model.model.visual.float().requires_grad_(plan.tower_learning_rate > 0)
+        model.model.visual.requires_grad_(plan.tower_learning_rate > 0)
     for layer in model.model.language_model.layers if plan.compiled else ():
         layer.compile(dynamic=True)  # one graph, shared by all layers
     return adapted.train()
