@@ -56,7 +56,7 @@ def test_a_run_leaves_tags_summary_and_plot(server, tweets, tmp_path):
     result = CliRunner().invoke(tags, arguments, env={"SAKE_ENGINE_KEY": "k"}, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == json.loads((out / "summary.json").read_text())
-    assert json.loads(result.stdout)["tags"] == {"none": 2, "text": 0, "image": 0, "both": 1}
+    assert json.loads(result.stdout)["tags"] == {"none": 2, "text": 1, "image": 0, "both": 0}
     assert (out / "distribution.png").read_bytes().startswith(PNG)
     assert len(server.asked) == 12
     first, second = sorted(read_records(out / TAGS_FILE, PostTags), key=lambda record: record.id)
