@@ -11,7 +11,7 @@ SAKE_HOME ?= .sake
 STREAM := .venv/bin
 MODEL := .venv-model/bin
 PACKAGES := schemas sake_model workers training
-PYTEST := -m pytest -q
+PYTEST := -m pytest
 
 export SAKE_HOME
 
