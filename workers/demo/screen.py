@@ -169,7 +169,7 @@ def summary_table(tally: Tally, seconds: float, facts: dict[str, str]) -> Table:
         f"{tally.finished / max(seconds, 1e-9):.1f} a second; "
         f"latency {tally.latency_ms(0.5):,.0f} ms median, {tally.latency_ms(0.95):,.0f} ms p95",
         "entities": f"{tally.entities}, {tally.grounded} with a box, {tally.with_evidence} with evidence",
-        "pictures": f"{tally.pictures} seen by the model",
+        "pictures": f"{tally.pictures} fetched and decoded",
         "searches": f"{_counted(tally.searches)}; {tally.search_hits} results" if tally.searches else "none",
         "degraded": f"{tally.degraded_posts} posts: {_counted(tally.degraded)}" if tally.degraded else "none",
         "repairs": _counted(tally.repairs),
