@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from PIL import Image
 
 from sake_model.deadline import Deadline
-from sake_model.dialogue import Ask, Dialogue, Lookup, Observation
+from sake_model.dialogue import Ask, Dialogue, DialogueLimits, Lookup, Observation
 from sake_model.engine.interface import Completion, Engine, FinishReason, Message, Sampling
 from sake_model.grounding import ResizeLimits
 from sake_model.pictures import prepare
@@ -45,6 +45,8 @@ MOODS = (
     "RT if you agree",
 )
 BENCH_DEADLINE_S = 600.0
+# A small model may repeat itself up to the limit: one such post would decide a short run.
+BENCH_DIALOGUE = DialogueLimits(turn_tokens=128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ def bare_requests(workload: Workload, prompts: PromptSet, size: ResizeLimits | N
 def _asks(post: Post, workload: Workload, prompts: PromptSet, size: ResizeLimits | None) -> list[Ask]:
     source = post.image.data if post.image else None
     shown = prepare(base64.b64decode(source), size) if source and size else None
-    dialogue = Dialogue.begin(post.text, shown, prompts)
+    dialogue = Dialogue.begin(post.text, shown, prompts, BENCH_DIALOGUE)
     answer = Completion("<reason>.</reason><answer>[]</answer>", FinishReason.STOP, 1, 1)
     asks: list[Ask] = []
     while isinstance(step := dialogue.step, Ask | Lookup):

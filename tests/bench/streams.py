@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
-from engine_load import ForcedSearch, SlowSearch, Workload
+from engine_load import BENCH_DIALOGUE, ForcedSearch, SlowSearch, Workload
 
 from sake_model.engine.interface import Engine
-from sake_model.recogniser import Recogniser
+from sake_model.recogniser import Recogniser, RecogniserLimits
 from sake_model.search.interface import Search
 from schemas.codec import encode
 from workers.connection import KafkaConnection
@@ -77,20 +77,31 @@ def processor(bench: Bench, engine: Engine, search: Search, names: TopicNames) -
     """The worker's own processor."""
     model = bench.model
     recogniser = Recogniser(
-        engine, search, model.prompts, model.ref, model.frame, sees_pictures=model.sees_pictures
+        engine,
+        search,
+        model.prompts,
+        model.ref,
+        model.frame,
+        limits=RecogniserLimits(dialogue=BENCH_DIALOGUE),
+        sees_pictures=model.sees_pictures,
     )
     return PostProcessor(recogniser, bench.pictures, names)
 
 
-async def through_worker(bench: Bench, workload: Workload, *, latency_s: float) -> float:
-    """Seconds from the first request to the engine until the last post is committed."""
+async def through_worker(
+    bench: Bench, workload: Workload, *, latency_s: float, in_flight: int | None = None
+) -> float:
+    """Seconds from the first request to the engine until the last post is committed.
+
+    `in_flight` is the worker's window; None = the engine's concurrency.
+    """
     names = await published(bench, workload)
     engine = ForcedSearch(bench.engine, workload)
     config = WorkerConfig(
         connection=bench.connection,
         topics=names,
         group=names.posts,
-        window=WindowLimits(max_in_flight=bench.concurrency),
+        window=WindowLimits(max_in_flight=in_flight or bench.concurrency),
     )
     config = replace(config, post=replace(config.post, deadline_s=600.0))
     worker = Worker(config, processor(bench, engine, SlowSearch(latency_s), names))
