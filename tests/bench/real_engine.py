@@ -8,7 +8,7 @@ that stand side by side; the pairs alternate, since machines drift. Rows:
 - worker / straight: posts through Kafka and the worker against the bare requests of equal posts,
   prepared beforehand, at the same concurrency; half of the posts search, the search takes 300 ms.
 - 2 s search / instant search: the same turns through the worker, only the search is slow; the window
-  is twice the concurrency of the rows above.
+  is four times the concurrency of the rows above.
 - the worker against the obvious ways to write it: a Faust agent with `take`, plain aiokafka one post
   at a time.
 """
@@ -35,7 +35,7 @@ async def compare(bench: Bench, posts: int, pairs: int) -> None:
         bench.engine, bare_requests(run("warm", 32, 0.5), bench.model.prompts, bench.model.resize), 16
     )
     cost, hidden, rows = [], [], []
-    wide = 2 * bench.concurrency  # a post that searches leaves the engine free for another
+    wide = 4 * bench.concurrency  # a post that searches leaves the engine free for another
     for _ in range(pairs):
         bare = requests_of(bench, run("straight", posts, 0.5))
         straight_s = await straight(bench.engine, bare, bench.concurrency)
