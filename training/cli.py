@@ -220,6 +220,7 @@ def measure(
 @train.command()
 @click.option("--assets", type=FOLDER, required=True, help="Folder of the archives; fetched into it.")
 @click.option("--out", type=FOLDER, required=True, help="Run folder; an interrupted run there goes on.")
+@click.option("--tower", type=FILE, help="Tower of an earlier run; it learns on.")
 @click.option("--photos", type=FOLDER, help="Folder of JPEG photos to compose on; drawn backgrounds without.")
 @click.option("--steps", default=4000, show_default=True)
 @click.option("--batch-size", default=8, show_default=True)
@@ -230,6 +231,7 @@ def vision(
     *,
     assets: Path,
     out: Path,
+    tower: Path | None,
     photos: Path | None,
     steps: int,
     batch_size: int,
@@ -252,6 +254,7 @@ def vision(
         limits=PICTURES,
         plan=VisionPlan(steps=steps, batch_size=batch_size, loader_workers=loader_workers, seed=seed),
         out=out,
+        start=tower,
     )
     click.echo(json.dumps(figures, indent=1))
 

@@ -83,6 +83,11 @@ class Composer:
         self._seed = seed
         self._photos = photos
 
+    @property
+    def marks(self) -> Marks:
+        """What it composes with."""
+        return self._marks
+
     def posts(self, start: int = 0, step: int = 1) -> Iterator[ComposedPost]:
         """Without end: post `start`, and every `step`-th from there."""
         while True:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from PIL import Image
 
 from sake_model.grounding import ResizeLimits
+from sake_model.lookups import REFERENCE_SIZE
 from sake_model.pictures import prepare
 from training.synthetic.posts import ComposedPost, Composer
 from training.vision.targets import cell_targets
@@ -62,13 +64,25 @@ def name_embeddings(names: Sequence[str], tokenizer: Any, table: Any) -> Any:
 
 
 class VisionCollator:
-    """Composed posts to what `DenseVision` takes."""
+    """Composed posts to what `DenseVision` takes.
 
-    def __init__(self, limits: ResizeLimits, image_processor: Any, tokenizer: Any, table: Any) -> None:
+    `references` gives the picture that an image search would bring for a name, or None.
+    """
+
+    def __init__(
+        self,
+        limits: ResizeLimits,
+        image_processor: Any,
+        tokenizer: Any,
+        table: Any,
+        references: Callable[[str], bytes | None],
+    ) -> None:
         self._limits = limits
+        self._reference_limits = replace(REFERENCE_SIZE, factor_px=limits.factor_px, stamp_px=limits.stamp_px)
         self._image_processor = image_processor
         self._tokenizer = tokenizer
         self._table = table.detach().float()
+        self._references = references
 
     def __call__(self, posts: list[ComposedPost]) -> dict[str, Any]:
         """One batch."""
@@ -83,6 +97,14 @@ class VisionCollator:
                 kinds.append(cell.kind)
                 boxes.append(cell.box)
                 things.append(numbers[cell.thing] if cell.thing >= 0 else -1)
+        looks = []  # of each name: its reference's number, or -1
+        for name in names:
+            drawn = self._references(name)
+            looks.append(-1 if drawn is None else len(patches) - len(posts))
+            if drawn is not None:
+                pixels, grid, _ = pixels_of(drawn, self._reference_limits, self._image_processor)
+                patches.append(pixels)
+                grids.append(grid)
         return {
             "pixel_values": torch.cat(patches),
             "image_grid_thw": torch.cat(grids),
@@ -90,4 +112,6 @@ class VisionCollator:
             "boxes": torch.tensor(boxes),
             "things": torch.tensor(things),
             "names": name_embeddings(list(names), self._tokenizer, self._table),
+            "looks": torch.tensor([looks[thing] if thing >= 0 else -1 for thing in things]),
+            "references": torch.tensor(len(patches) - len(posts)),
         }

@@ -1,10 +1,13 @@
-"""The tower with three small heads, which are thrown away once it has learnt to see.
+"""The tower with four small heads, which are thrown away once it has learnt to see.
 
 kind   what a cell shows: cross entropy, cells that show something and cells that do not counting alike
 box    where that thing is, as shares of the picture's sides: L1 over the cells that show one
 name   who it is: the cell, projected, must be nearest to the mean of the language model's own
        embeddings of the name's tokens, among all names of the batch (InfoNCE). So the tower's tokens
        speak the language that reads them, and a name never seen has a place there, too.
+look   the same thing again: the cell, projected, must be nearest to the mean of its reference's cells
+       (the picture that an image search brings), among all references of the batch (InfoNCE). So a mark
+       never seen before can be told from another by comparing it with its reference.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ __all__ = ["DenseVision"]
 BOX_WEIGHT = 4.0
 """An L1 of 0.1 (a tenth of the picture) then weighs as much as an undecided kind."""
 NAME_WEIGHT = 1.0
+LOOK_WEIGHT = 1.0
+LOOK_WIDTH = 128
 TEMPERATURE = 0.07
 """As in CLIP (Radford et al. 2021)."""
 
@@ -34,16 +39,28 @@ class DenseVision(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         self.kind = torch.nn.Linear(width, len(KINDS))
         self.box = torch.nn.Linear(width, 4)
         self.name = torch.nn.Linear(width, width)
+        self.look = torch.nn.Linear(width, LOOK_WIDTH)
 
     def forward(
-        self, *, pixel_values: Any, image_grid_thw: Any, kinds: Any, boxes: Any, things: Any, names: Any
+        self,
+        *,
+        pixel_values: Any,
+        image_grid_thw: Any,
+        kinds: Any,
+        boxes: Any,
+        things: Any,
+        names: Any,
+        looks: Any,
+        references: Any,
     ) -> dict[str, Any]:
         """The loss, and what a report wants. Cells of all pictures stand in one row.
 
-        `things` says which of the batch's `names` (normalised embeddings) a cell shows, -1 for none.
+        The last `references` pictures are references. `things` says which of the batch's `names`
+        (normalised embeddings) a cell shows, `looks` which reference shows the same thing; -1 for none.
         """
-        cells = self.tower(pixel_values, grid_thw=image_grid_thw).pooler_output.float()
-        shows = kinds != NOTHING
+        seen = self.tower(pixel_values, grid_thw=image_grid_thw).pooler_output.float()
+        cells, others = seen[: len(kinds)], seen[len(kinds) :]
+        shows, compared = kinds != NOTHING, looks >= 0
         kind_logits = self.kind(cells)
         loss = _balanced(cross_entropy(kind_logits, kinds, reduction="none"), shows)
         guessed = self.box(cells).sigmoid()
@@ -51,7 +68,24 @@ class DenseVision(torch.nn.Module):  # type: ignore[misc, unused-ignore]
             loss = loss + BOX_WEIGHT * (guessed[shows] - boxes[shows]).abs().mean()
             near = normalize(self.name(cells[shows]), dim=-1) @ names.T / TEMPERATURE
             loss = loss + NAME_WEIGHT * cross_entropy(near, things[shows])
-        return {"loss": loss, "kinds": kind_logits.argmax(-1).detach(), "boxes": guessed.detach()}
+        alike = looks.clone()
+        if compared.any():
+            known = self._known(others, image_grid_thw[len(image_grid_thw) - int(references) :])
+            near = normalize(self.look(cells[compared]), dim=-1) @ known.T / TEMPERATURE
+            loss = loss + LOOK_WEIGHT * cross_entropy(near, looks[compared])
+            alike[compared] = near.argmax(-1)
+        return {
+            "loss": loss,
+            "kinds": kind_logits.argmax(-1).detach(),
+            "boxes": guessed.detach(),
+            "looks": alike,
+        }
+
+    def _known(self, cells: Any, grids: Any) -> Any:
+        """One unit vector a reference: the mean of its cells, projected."""
+        merge = self.tower.spatial_merge_size
+        parts = self.look(cells).split([int(grid.prod()) // merge**2 for grid in grids])
+        return normalize(torch.stack([part.mean(0) for part in parts]), dim=-1)
 
 
 def _balanced(losses: Any, shows: Any) -> Any:

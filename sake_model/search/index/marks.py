@@ -14,7 +14,7 @@ from sake_model.search.index.places import COMMON_NAMES
 from sake_model.search.index.rows import Row
 from schemas.entities import Tool
 
-__all__ = ["SIDE_PX", "brand_rows", "draw", "flag_rows"]
+__all__ = ["SIDE_PX", "brand_picture", "brand_rows", "draw", "flag_picture", "flag_rows"]
 
 SIDE_PX = 224
 """Width of a reference picture: 8 × 28, so that Qwen2.5-VL's own resize leaves it alone."""
@@ -57,7 +57,7 @@ def _brand(icon: dict[str, Any], svg: str) -> Iterator[Row]:
         tool=Tool.IMAGE,
         snippet=f"Logo of {title}.",
         prior=0.8,
-        picture=draw(_on_ground(path[1], icon["hex"]), SIDE_PX, SIDE_PX),
+        picture=brand_picture(path[1], icon["hex"]),
         **common,
     )
 
@@ -70,14 +70,24 @@ def _aliases(icon: dict[str, Any]) -> Iterator[str]:
     yield from (twin["title"] for twin in aliases.get("dup", ()))
 
 
-def _on_ground(path: str, colour: str) -> str:
-    """The mark in its own colour, with a margin of an eighth, on what makes it visible."""
+def brand_picture(path: str, colour: str) -> bytes:
+    """PNG of a mark in its own colour "RRGGBB", with a margin of an eighth, on what makes it visible.
+
+    `path` is SVG path data in a box of 24 by 24.
+    """
     ground = "#000000" if luminance(colour) > LIGHT else "#ffffff"
-    return (
+    return draw(
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-4 -4 32 32">'
         f'<rect x="-4" y="-4" width="32" height="32" fill="{ground}"/>'
-        f'<path fill="#{colour}" d="{path}"/></svg>'
+        f'<path fill="#{colour}" d="{path}"/></svg>',
+        SIDE_PX,
+        SIDE_PX,
     )
+
+
+def flag_picture(svg: str) -> bytes:
+    """PNG of a flag of 4:3."""
+    return draw(svg, SIDE_PX, FLAG_HEIGHT_PX)
 
 
 def luminance(colour: str) -> float:
@@ -105,7 +115,7 @@ def flag_rows(archive: Path) -> Iterator[Row]:
                 attribution="flag-icons, MIT, © 2013 Panayiotis Lipiridis",
                 prior=0.9,
                 aliases=names[1:] + tuple(f"Flag of {name}" for name in names),
-                picture=draw(source.read().decode(), SIDE_PX, FLAG_HEIGHT_PX),
+                picture=flag_picture(source.read().decode()),
             )
 
 
