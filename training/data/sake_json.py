@@ -16,10 +16,12 @@ import msgspec
 from schemas.errors import OperatorError
 from training.data.labelled import Box, LabelledEntity, LabelledPost
 
-__all__ = ["read_sake_json", "write_sake_json"]
+__all__ = ["SakeGold", "SakePost", "read_sake_json", "sake_post", "write_sake_json"]
 
 
-class _Gold(msgspec.Struct, kw_only=True):
+class SakeGold(msgspec.Struct, kw_only=True):
+    """An entity and one of its places in the picture."""
+
     start: int
     end: int
     entity_type: str
@@ -27,13 +29,15 @@ class _Gold(msgspec.Struct, kw_only=True):
     region_box: list[float] = []
 
 
-class _Post(msgspec.Struct, kw_only=True):
+class SakePost(msgspec.Struct, kw_only=True):
+    """A post, split into tokens."""
+
     img_id: str
     tokens: list[str]
-    gt_entities: list[_Gold]
+    gt_entities: list[SakeGold]
 
 
-_decoder = msgspec.json.Decoder(list[_Post])
+_decoder = msgspec.json.Decoder(list[SakePost])
 
 
 def read_sake_json(path: Path, pictures: Path | None = None) -> list[LabelledPost]:
@@ -48,7 +52,7 @@ def read_sake_json(path: Path, pictures: Path | None = None) -> list[LabelledPos
         raise OperatorError(f"{path} is no SAKE data file: {error}") from error
 
 
-def _labelled(post: _Post, pictures: Path | None) -> LabelledPost:
+def _labelled(post: SakePost, pictures: Path | None) -> LabelledPost:
     starts = [0]
     for token in post.tokens:
         starts.append(starts[-1] + len(token) + 1)
@@ -78,10 +82,11 @@ def _labelled(post: _Post, pictures: Path | None) -> LabelledPost:
 
 def write_sake_json(posts: Iterable[LabelledPost], path: Path) -> None:
     """Writes posts that have tokens. Raises ValueError where an entity does not end with a token."""
-    path.write_bytes(msgspec.json.encode([_sake(post) for post in posts]))
+    path.write_bytes(msgspec.json.encode([sake_post(post) for post in posts]))
 
 
-def _sake(post: LabelledPost) -> _Post:
+def sake_post(post: LabelledPost) -> SakePost:
+    """A post that has tokens, in this form. Raises ValueError where an entity does not end with a token."""
     firsts, lasts, position = {}, {}, 0
     for i, token in enumerate(post.tokens):
         firsts[position], lasts[position + len(token)] = i, i + 1
@@ -91,7 +96,7 @@ def _sake(post: LabelledPost) -> _Post:
         if entity.start not in firsts or entity.end not in lasts:
             raise ValueError(f"{post.id}: {post.exact(entity)!r} is not made of whole tokens")
         gold += [
-            _Gold(
+            SakeGold(
                 start=firsts[entity.start],
                 end=lasts[entity.end],
                 entity_type=entity.type,
@@ -100,4 +105,4 @@ def _sake(post: LabelledPost) -> _Post:
             )
             for box in entity.boxes or ((),)
         ]
-    return _Post(img_id=f"{post.id}.jpg", tokens=list(post.tokens), gt_entities=gold)
+    return SakePost(img_id=f"{post.id}.jpg", tokens=list(post.tokens), gt_entities=gold)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tarfile
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -93,7 +94,14 @@ def _brands(archive: Path) -> list[Brand]:
         path = _PATH.search(files.get(f"package/icons/{icon['slug']}.svg", ""))
         if "license" not in icon and path and len(icon["title"]) <= MAX_NAME_CHARS:
             found.append(Brand(icon["title"], icon["hex"], path[1]))
-    return found
+    return _unmistakable(found)
+
+
+def _unmistakable(brands: list[Brand]) -> list[Brand]:
+    """Those whose name and mark no other brand has: the rest cannot be told apart by either."""
+    names = Counter(brand.name.casefold() for brand in brands)
+    paths = Counter(brand.path for brand in brands)
+    return [each for each in brands if names[each.name.casefold()] == paths[each.path] == 1]
 
 
 def _flags(archive: Path) -> list[Flag]:

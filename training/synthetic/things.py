@@ -15,6 +15,8 @@ __all__ = ["brand_thing", "flag_thing", "person_thing", "poster"]
 
 SIDE_PX = 224
 FONTS = ("DejaVuSans-Bold", "DejaVuSans", "DejaVuSerif-Bold", "DejaVuSerif", "DejaVuSansMono-Bold")
+SIGN_HEIGHTS = (0.65, 1.0)
+"""Shares of the width. A mark on a lower sign would be too small to be told from others."""
 SHIRT = (
     (0.28, 0.0), (0.72, 0.0), (1.0, 0.22), (0.88, 0.42), (0.78, 0.36), (0.78, 1.0), (0.22, 1.0), (0.22, 0.36),
     (0.12, 0.42), (0.0, 0.22),
@@ -27,8 +29,8 @@ def _font(name: str, size_px: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"), size_px)
 
 
-def brand_thing(brand: Brand, random: Random) -> Image.Image:
-    """The mark bare, on a sign, on a screen or on a shirt."""
+def brand_thing(brand: Brand, random: Random, *, captioned: bool = True) -> Image.Image:
+    """The mark bare, on a sign, on a screen or on a shirt; `captioned` = some signs also bear the name."""
     kind = random.choice(("bare", "sign", "screen", "shirt"))
     if kind == "bare":
         return brand.draw()
@@ -38,12 +40,12 @@ def brand_thing(brand: Brand, random: Random) -> Image.Image:
     if kind == "shirt":
         return _on_shirt(mark, ground, random)
     layer = _panel(
-        SIDE_PX, round(SIDE_PX * random.uniform(0.5, 1.0)), ground, radius=random.choice((0, 12, 30))
+        SIDE_PX, round(SIDE_PX * random.uniform(*SIGN_HEIGHTS)), ground, radius=random.choice((0, 12, 30))
     )
     inside = (0.08, 0.08, 0.92, 0.92)
     if kind == "screen":
         ImageDraw.Draw(layer).rectangle((0, 0, *layer.size), outline=(20, 20, 22, 255), width=9)
-    elif random.random() < 0.4:
+    elif captioned and random.random() < 0.4:
         inside = (0.08, 0.08, 0.92, 0.68)
         _write(layer, brand.name, (0.06, 0.70, 0.94, 0.96), colour, random)
     _fit(layer, mark, inside)
@@ -93,7 +95,7 @@ def poster(title: str, random: Random) -> Image.Image:
 
 def _on_shirt(mark: Image.Image, ground: Colour, random: Random) -> Image.Image:
     layer = _shirt(ground)
-    _fit(layer, mark, (0.32, 0.22, 0.68, random.uniform(0.45, 0.6)))
+    _fit(layer, mark, (0.25, 0.2, 0.75, random.uniform(0.55, 0.7)))
     return layer
 
 

@@ -19,7 +19,7 @@ from training.model_setup import ModelSetup, model_setup
 from training.post_options import FOLDER, chosen_posts, post_options
 from training.synthetic.identity import Split
 from training.tags.bands import Distribution
-from training.tags.construction import construct_tags
+from training.tags.construction import construct_composed_tags, construct_tags
 from training.tags.plot import plot_distribution
 from training.tags.records import PostTags
 from training.tags.run import run_tags
@@ -43,7 +43,11 @@ PLOT_FILE = "distribution.png"
 @click.option("--temperature", default=1.0, show_default=True)
 @click.option("--opening", is_flag=True, help="Ask with the first prompt, not the one that only answers.")
 @click.option("--concurrency", default=16, show_default=True, help="Requests at once.")
-@click.option("--by-construction", is_flag=True, help="--world without a model: invented names are unknown.")
+@click.option(
+    "--by-construction",
+    is_flag=True,
+    help="Without a model: invented names of --world, rare brands of --grounded are unknown.",
+)
 def tags(
     *,
     out: Path,
@@ -60,10 +64,7 @@ def tags(
 ) -> None:
     """Let the model answer each post several times: what it gets right every time needs no search."""
     if by_construction:
-        split: Split = "held_out" if where["held_out"] else "train"
-        with counting("tags", where["world"]) as count:
-            found = construct_tags(split, where["seed"], where["world"], out, lambda _post: count.step())
-        samples = 1
+        found, samples = _by_construction(out, **where), 1
     else:
         if not engine:
             raise click.UsageError("name the model server: --engine, or set SAKE_ENGINE_URL")
@@ -74,6 +75,18 @@ def tags(
         )
     plot_distribution(found, out / PLOT_FILE, samples)
     click.echo(json.dumps(found.as_json, indent=1))
+
+
+def _by_construction(
+    out: Path, *, world: int, held_out: bool, seed: int, grounded: tuple[Path, ...], **_other: Any
+) -> Distribution:
+    if bool(world) == bool(grounded):
+        raise click.UsageError("--by-construction takes posts that were made: --world or --grounded")
+    with counting("tags", world or None) as count:
+        if grounded:
+            return construct_composed_tags(grounded, out, lambda _post: count.step())
+        split: Split = "held_out" if held_out else "train"
+        return construct_tags(split, seed, world, out, lambda _post: count.step())
 
 
 @dataclass(slots=True)
