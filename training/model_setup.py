@@ -23,6 +23,8 @@ class ModelSetup:
     prompts: PromptSet
     frame: BoxFrame
     resize: ResizeLimits = field(default_factory=ResizeLimits)
+    sees_pictures: bool = True
+    """False for one whose vision tower was never trained: serving shows it none."""
 
     @property
     def facts(self) -> dict[str, object]:
@@ -42,4 +44,6 @@ def model_setup(folder: Path | None, prompts: str | None, name: str = "") -> Mod
     own = folder / manifest.prompts if manifest.prompts else DEFAULT_PROMPTS
     chosen = load_prompts(prompts or own)
     frame = manifest.box_frame if (folder / MANIFEST_FILE).is_file() else chosen.task.box_frame
-    return ModelSetup(f"{manifest.name} {manifest.digest}", chosen, frame, manifest.resize_limits)
+    return ModelSetup(
+        f"{manifest.name} {manifest.digest}", chosen, frame, manifest.resize_limits, manifest.sees_pictures
+    )

@@ -9,10 +9,19 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from sake_model.engine.interface import EngineOverloaded, EngineTimeout, EngineUnavailable
+from sake_model.deadline import Deadline
+from sake_model.engine.interface import (
+    Completion,
+    Engine,
+    EngineOverloaded,
+    EngineTimeout,
+    EngineUnavailable,
+    Message,
+    Sampling,
+)
 from schemas.errors import EngineError
 
-__all__ = ["Patience", "patiently"]
+__all__ = ["Patience", "PatientEngine", "patiently"]
 
 T = TypeVar("T")
 
@@ -48,3 +57,53 @@ async def patiently(
         on_retry()
         await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
         pause_s = min(2 * pause_s, patience.longest_pause_s)
+
+
+class PatientEngine:
+    """An engine that is asked again while it is away, with a bounded number of requests at once.
+
+    One attempt has `request_s` seconds, or what the caller's deadline leaves where that is less.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        concurrency: int,
+        request_s: float,
+        patience: Patience = Patience(),
+        on_retry: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._engine = engine
+        self._free = asyncio.Semaphore(concurrency)
+        self._request_s = request_s
+        self._patience = patience
+        self._on_retry = on_retry
+        self._random = Random(0)
+
+    async def generate(
+        self,
+        messages: tuple[Message, ...],
+        *,
+        stop: tuple[str, ...],
+        max_tokens: int,
+        deadline: Deadline,
+        sampling: Sampling = Sampling(),
+    ) -> Completion:
+        """As the engine's own. Raises EngineUnavailable also for a server that never answers in time:
+        that is not for a dialogue to make the best of.
+        """
+
+        async def once() -> Completion:
+            async with self._free:
+                return await self._engine.generate(
+                    messages,
+                    stop=stop,
+                    max_tokens=max_tokens,
+                    deadline=Deadline.after(min(self._request_s, deadline.left_s)),
+                    sampling=sampling,
+                )
+
+        try:
+            return await patiently(once, self._patience, self._random, self._on_retry)
+        except EngineTimeout as error:
+            raise EngineUnavailable(f"no answer came in time, however often asked: {error}") from error

@@ -7,12 +7,12 @@ the same posts are compared on the same draws (paired), which cancels what is ha
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sake_model.scoring.counts import Counts
 
-__all__ = ["Interval", "difference_interval", "f1_interval"]
+__all__ = ["Interval", "difference_interval", "f1_interval", "resampled"]
 
 # The ends of a 95 % interval then rest on 25 draws each; 1,500 posts take about half a second.
 RESAMPLES = 1000
@@ -32,12 +32,37 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
+def resampled(
+    size: int,
+    figure: Callable[[Sequence[int]], float | None],
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Any figure of `size` posts; it is given the numbers of those drawn, again and again.
+
+    It may be None where it is not defined, as a ratio to nothing: such draws are left out. Raises
+    ValueError when there are no posts, or the figure of all of them is not defined.
+    """
+    value = figure(range(size))
+    draws = [figure(draw) for draw in _draws(size, resamples, seed)]
+    if value is None:
+        raise ValueError("the figure of these posts is not defined")
+    return _interval(value, [drawn for drawn in draws if drawn is not None] or [value], level)
+
+
 def f1_interval(
     posts: Sequence[Counts], *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
     """The micro F1 of these posts. Raises ValueError when there are none."""
-    draws = _draws(len(posts), resamples, seed)
-    return _interval(_f1(posts), [_f1([posts[index] for index in draw]) for draw in draws], level)
+    return resampled(
+        len(posts),
+        lambda draw: _f1([posts[index] for index in draw]),
+        level=level,
+        resamples=resamples,
+        seed=seed,
+    )
 
 
 def difference_interval(
@@ -54,11 +79,13 @@ def difference_interval(
     """
     if len(ours) != len(theirs):
         raise ValueError(f"{len(ours)} posts cannot be paired with {len(theirs)}")
-    differences = [
-        _f1([ours[index] for index in draw]) - _f1([theirs[index] for index in draw])
-        for draw in _draws(len(ours), resamples, seed)
-    ]
-    return _interval(_f1(ours) - _f1(theirs), differences, level)
+    return resampled(
+        len(ours),
+        lambda draw: _f1([ours[index] for index in draw]) - _f1([theirs[index] for index in draw]),
+        level=level,
+        resamples=resamples,
+        seed=seed,
+    )
 
 
 def _f1(posts: Sequence[Counts]) -> float:

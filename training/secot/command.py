@@ -12,13 +12,11 @@ from pathlib import Path
 import click
 
 from sake_model.engine.client import EngineTarget, VllmEngine
-from sake_model.search.factory import SearchConfig, build_pool
 from sake_model.search.index.build import SOURCES, Source, build_index
-from sake_model.search.interface import Search
-from sake_model.search.recorded import RecordingSearch
 from training.appendlog import read_records
 from training.live import counting
 from training.model_setup import ModelSetup, model_setup
+from training.searching import SearchPlace
 from training.secot.records import Rejected, Trajectory
 from training.secot.run import SecotPlan, Summary, Writing, run_secot
 from training.secot.teacher import Teacher, TeacherPlan
@@ -94,7 +92,7 @@ def secot(
     posts = [post for folder in tags for post in read_records(folder / TAGS_FILE, PostTags)]
     plan = SecotPlan(Thresholds(required_to, none_from), closing_share, seed, concurrency)
     setup = model_setup(model, prompts)
-    places = _Places(home, record, replay, teacher, teacher_model)
+    places = _Places(SearchPlace(home, record, replay), teacher, teacher_model)
     summary = asyncio.run(_written(posts, setup, plan, places, out))
     click.echo(json.dumps(summary.as_json, indent=1))
 
@@ -103,23 +101,9 @@ def secot(
 class _Places:
     """Where search and teacher are."""
 
-    home: Path
-    record: Path | None
-    replay: Path | None
+    search: SearchPlace
     teacher: str | None
     teacher_model: str | None
-
-    async def search(self, stack: AsyncExitStack) -> Search:
-        """The pool, or the recording; `stack` closes it."""
-        config = SearchConfig()
-        if self.replay is not None:
-            config = SearchConfig(providers=("recorded",), recording=self.replay, cache_mib=0)
-        pool = await stack.enter_async_context(build_pool(config, self.home))
-        if self.record is None:
-            return pool
-        recording = RecordingSearch(pool, self.record)
-        stack.callback(recording.close)
-        return recording
 
 
 @dataclass(slots=True)
@@ -156,7 +140,7 @@ async def _written(
 ) -> Summary:
     told = _Told()
     async with AsyncExitStack() as stack:
-        search = await places.search(stack)
+        search = await places.search.open(stack)
         writer: RuleWriter | Teacher = RuleWriter(setup, plan.seed)
         if places.teacher:
             target = EngineTarget(places.teacher, places.teacher_model, os.environ.get(KEY_VARIABLE))

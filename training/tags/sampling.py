@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
 
 from sake_model.deadline import Deadline
 from sake_model.dialogue import Ask, Dialogue, Finished
@@ -14,11 +13,14 @@ from sake_model.pictures import ModelPicture
 from sake_model.protocol import Mention
 from training.data.labelled import LabelledPost
 from training.model_setup import ModelSetup
-from training.patience import Patience, patiently
+from training.patience import Patience, PatientEngine
 from training.tags.hits import Given, given, hits
 from training.tags.records import EntityTags, PostTags
 
-__all__ = ["Sampler", "SamplingPlan", "mentions_of"]
+__all__ = ["Sampler", "SamplingPlan", "mentions_of", "sampled"]
+
+WAIT_S = 86_400.0
+"""A day: how long a request waits for its turn is the patience's matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,9 @@ class Sampler:
         plan: SamplingPlan,
         on_retry: Callable[[], None] = lambda: None,
     ) -> None:
-        self._engine = engine
+        self._engine = PatientEngine(engine, plan.concurrency, plan.request_s, plan.patience, on_retry)
         self._model = model
         self._plan = plan
-        self._on_retry = on_retry
-        self._free = asyncio.Semaphore(plan.concurrency)
 
     async def tags(self, post: LabelledPost, picture: ModelPicture | None) -> PostTags:
         """The post with its hits. A post that the server refuses has a reason instead.
@@ -72,9 +72,10 @@ class Sampler:
         dialogue = Dialogue.begin(post.text, picture, self._model.prompts)
         if not self._plan.opening:
             dialogue = dialogue.closing()
-        seeds = range(1, self._plan.samples + 1)
+        ask = dialogue.step
+        assert isinstance(ask, Ask)
         try:
-            turns = await asyncio.gather(*(self._turn(dialogue, post.id, seed) for seed in seeds))
+            turns = await sampled(self._engine, ask, self._plan.samples, self._plan.temperature)
         except EngineRejected as error:
             return _record(post, error=str(error))
         task, frame = self._model.prompts.task, self._model.frame
@@ -82,21 +83,20 @@ class Sampler:
         samples = tuple(None if each is None else given(each, task, frame, picture) for each in answers)
         return _record(post, tuple(turn.text for turn in turns), samples)
 
-    async def _turn(self, dialogue: Dialogue, post_id: str, seed: int) -> Completion:
-        ask = dialogue.step
-        assert isinstance(ask, Ask)
 
-        async def once() -> Completion:
-            async with self._free:
-                return await self._engine.generate(
-                    ask.messages,
-                    stop=ask.stop,
-                    max_tokens=ask.max_tokens,
-                    deadline=Deadline.after(self._plan.request_s),
-                    sampling=Sampling(temperature=self._plan.temperature, seed=seed),
-                )
+async def sampled(engine: Engine, ask: Ask, samples: int, temperature: float) -> tuple[Completion, ...]:
+    """The turn that is due, `samples` times at once, with the seeds from 1. Raises EngineError."""
 
-        return await patiently(once, self._plan.patience, Random(f"{post_id}/{seed}"), self._on_retry)
+    async def turn(seed: int) -> Completion:
+        return await engine.generate(
+            ask.messages,
+            stop=ask.stop,
+            max_tokens=ask.max_tokens,
+            deadline=Deadline.after(WAIT_S),
+            sampling=Sampling(temperature=temperature, seed=seed),
+        )
+
+    return tuple(await asyncio.gather(*(turn(seed) for seed in range(1, samples + 1))))
 
 
 def _record(
