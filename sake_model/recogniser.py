@@ -111,9 +111,11 @@ class Recogniser:
         limits: RecogniserLimits = _DEFAULT_LIMITS,
         resize: ResizeLimits = _DEFAULT_RESIZE,
         sees_pictures: bool = True,
+        max_turn_tokens: int | None = None,
         sampling: Sampling | None = None,
     ) -> None:
-        """`resize` is how the checkpoint wants pictures: reference pictures share its cells and stamps.
+        """`resize` is how the checkpoint wants pictures: reference pictures share its cells and stamps;
+        `max_turn_tokens` is its own bound of a turn, which holds where the limits set none.
 
         A checkpoint that `sees_pictures` not is shown none; their facts are recorded all the same.
         """
@@ -123,7 +125,7 @@ class Recogniser:
         self._prompts = prompts
         self._model_ref = model_ref
         self._frame = frame
-        self._limits = limits
+        self._limits = replace(limits, dialogue=limits.dialogue.for_checkpoint(max_turn_tokens))
         self._reference_size = replace(
             limits.reference_size, factor_px=resize.factor_px, stamp_px=resize.stamp_px
         )

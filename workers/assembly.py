@@ -50,6 +50,7 @@ async def open_processor(settings: Settings, stack: AsyncExitStack) -> PostProce
         limits=settings.recogniser,
         resize=choice.resize,
         sees_pictures=choice.sees_pictures,
+        max_turn_tokens=choice.max_turn_tokens,
     )
     pictures = PostPictures(PictureSource(settings.picture), choice.resize, settings.picture)
     stack.push_async_callback(pictures.close)

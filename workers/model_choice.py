@@ -31,6 +31,7 @@ class ModelChoice:
     frame: BoxFrame
     resize: ResizeLimits
     sees_pictures: bool = True
+    max_turn_tokens: int | None = None
 
 
 def model_folder(settings: Settings) -> Path | None:
@@ -60,7 +61,9 @@ def choose_model(settings: Settings) -> ModelChoice:
     # A checkpoint that says nothing of itself leaves its boxes' frame to the prompts.
     says = (folder / MANIFEST_FILE).is_file()
     frame = manifest.box_frame if says else prompts.task.box_frame
-    return ModelChoice(ref, prompts, frame, manifest.resize_limits, manifest.sees_pictures)
+    return ModelChoice(
+        ref, prompts, frame, manifest.resize_limits, manifest.sees_pictures, manifest.max_turn_tokens
+    )
 
 
 async def open_engine(settings: Settings, stack: AsyncExitStack, url: str = "") -> VllmEngine:

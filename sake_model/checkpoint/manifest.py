@@ -30,6 +30,7 @@ __all__ = [
 MANIFEST_FILE = "sake.json"
 
 Pixels = Annotated[int, msgspec.Meta(ge=1)]
+Tokens = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -50,8 +51,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     """Side of the position stamps that it was trained with (`sake_model.pictures.stamp`); 0 = none."""
     sees_pictures: bool = True
     """False for one whose vision tower was never trained: pictures are then not shown to it."""
-    max_model_len: Pixels | None = None
+    max_model_len: Tokens | None = None
     """Context in tokens that it was trained for; None = as config.json says."""
+    max_turn_tokens: Tokens | None = None
+    """A turn that is longer has lost its way and is cut off. None = as the dialogue's own limits say.
+    No part of the digest: it bounds turns, it does not change what is said before."""
     prompts: str | None = None
     """Folder of its prompt set inside this folder; None = the worker's setting decides."""
     base: str = ""

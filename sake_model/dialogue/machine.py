@@ -267,7 +267,7 @@ def _ask(
     if prompt:
         last = pending[-1] if pending else None
         parts = (*pending[:-1], f"{last}\n{prompt}") if isinstance(last, str) else (*pending, prompt)
-    return Ask((*history, Message("user", parts)), STOP_STRINGS, setting.limits.turn_tokens, answer_only)
+    return Ask((*history, Message("user", parts)), STOP_STRINGS, setting.limits.max_turn_tokens, answer_only)
 
 
 def _note(action: Action, completion: Completion) -> TurnNote:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sake_model.engine.interface import Message
 from sake_model.pictures import ModelPicture
@@ -11,6 +11,9 @@ from sake_model.search.interface import SearchRequest, SearchResult
 from schemas.recognitions import RoundAction
 
 __all__ = ["Ask", "DialogueLimits", "Finished", "Lookup", "Observation", "Step", "TurnNote"]
+
+# A reason of some 300 tokens and twenty entities of some 35.
+DEFAULT_TURN_TOKENS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,8 @@ class DialogueLimits:
     """How often the model may ask for text; each time with several queries."""
     image_searches: int = 1
     """How often it may ask for pictures."""
-    turn_tokens: int = 1024
-    """Tokens of one turn: a reason of some 300 and twenty entities of some 35."""
+    turn_tokens: int | None = None
+    """Tokens of one turn; a longer one is cut off. Unset = what the checkpoint says of itself, else 1024."""
     results_per_query: int = 3
     """Results of one query that the model is shown."""
     title_chars: int = 100
@@ -37,8 +40,19 @@ class DialogueLimits:
     """What is left of a text that did not fit: at most some 4 tokens a code point, so 4,000."""
     turn: TurnLimits = field(default_factory=TurnLimits)
 
+    @property
+    def max_turn_tokens(self) -> int:
+        """The bound of one turn that is in force."""
+        return self.turn_tokens or DEFAULT_TURN_TOKENS
+
+    def for_checkpoint(self, max_turn_tokens: int | None) -> DialogueLimits:
+        """These limits, with the bound that a checkpoint brings where none was set."""
+        return self if self.turn_tokens else replace(self, turn_tokens=max_turn_tokens)
+
     def __post_init__(self) -> None:
-        for name in ("rounds", "turn_tokens", "cut_text_chars"):
+        if self.turn_tokens is not None and self.turn_tokens < 1:
+            raise ValueError("turn_tokens must be at least 1")
+        for name in ("rounds", "cut_text_chars"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
         for name in ("text_searches", "image_searches", "results_per_query", "pictures_per_query"):

@@ -416,6 +416,22 @@ async def test_the_instant_engine_answers_what_its_verifier_expects() -> None:
         assert recognition.repairs == {}
 
 
+@pytest.mark.parametrize(
+    ("set_by_hand", "checkpoint", "in_force"),
+    [(None, None, 1024), (None, 320, 320), (64, 320, 64), (512, None, 512)],
+)
+async def test_a_turn_is_bounded_by_the_settings_then_by_the_checkpoint(
+    set_by_hand: int | None, checkpoint: int | None, in_force: int
+) -> None:
+    engine = ScriptedEngine([ANSWER])
+    limits = RecogniserLimits(dialogue=DialogueLimits(turn_tokens=set_by_hand))
+    worker = Recogniser(
+        engine, None, COMPACT, MODEL, BoxFrame.RESIZED, limits=limits, max_turn_tokens=checkpoint
+    )
+    await worker.recognise(POST, None, None, Deadline.after(60))
+    assert engine.requests[0].max_tokens == in_force
+
+
 async def test_sampling_reaches_the_engine() -> None:
     engine = ScriptedEngine([ANSWER])
     sampling = Sampling(temperature=1.0, seed=3)
@@ -423,4 +439,4 @@ async def test_sampling_reaches_the_engine() -> None:
     await worker.recognise(POST, None, None, Deadline.after(60))
     request: EngineRequest = engine.requests[0]
     assert request.sampling == sampling
-    assert request.max_tokens == DialogueLimits().turn_tokens
+    assert request.max_tokens == DialogueLimits().max_turn_tokens

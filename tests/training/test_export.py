@@ -57,6 +57,7 @@ def test_manifest_and_card_tell_figures_and_command(adapter, tmp_path):
     )
     manifest, card = read_manifest(tmp_path), (tmp_path / "README.md").read_text()
     assert (manifest.metrics, manifest.command, manifest.resize_limits) == (figures, "made by", PICTURES)
+    assert manifest.max_turn_tokens == 320
     assert all(part in card for part in ("mner_f1: 0.7", "made by", "c1", "- d", "no boxes yet"))
 
 

@@ -82,7 +82,7 @@ def test_the_first_message_is_the_picture_and_then_the_post() -> None:
     assert isinstance(step, Ask)
     assert step.messages == (Message("user", (PICTURE, "I love Kuzzle!")),)
     assert step.stop == STOP_STRINGS
-    assert step.max_tokens == DialogueLimits().turn_tokens
+    assert step.max_tokens == DialogueLimits().max_turn_tokens == 1024
     assert not step.answer_only
 
 
