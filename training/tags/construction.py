@@ -11,17 +11,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.appendlog import AppendLog
 from training.data.labelled import LabelledPost
 from training.data.tweet_form import natural_form
 from training.runfolder import claim_folder
 from training.synthetic.identity import Looks, Split
-from training.synthetic.store import StoredPost, read_composed
 from training.synthetic.world import World, WorldPost
 from training.tags.bands import Distribution
 from training.tags.records import TAGS_FILE, EntityTags, PostTags
 from training.tags.run import TagsProgress, write_summary
+
+if TYPE_CHECKING:
+    from training.synthetic.store import StoredPost
 
 __all__ = ["composed_tags", "construct_composed_tags", "construct_tags", "constructed"]
 
@@ -48,6 +51,8 @@ def construct_composed_tags(
 
     Raises OperatorError when `sake train compose` did not write a folder.
     """
+    from training.synthetic.store import read_composed  # noqa: PLC0415  (needs the model environment)
+
     posts = [post for folder in folders for post in read_composed(folder.absolute())]
     claim_folder(out, {"model": "by construction", "grounded": [str(each.absolute()) for each in folders]})
     with AppendLog(out / TAGS_FILE, PostTags) as log:
