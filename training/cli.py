@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from training.awareness.command import compare, weigh
+from training.rl.command import rl
 from training.secot.command import index, secot
 from training.synthetic.identity import Split
 from training.tags.command import tags
@@ -24,7 +26,7 @@ def train() -> None:
     """Make a SAKE checkpoint."""
 
 
-for command in (index, secot, tags):
+for command in (compare, index, rl, secot, tags, weigh):
     train.add_command(command)
 
 
