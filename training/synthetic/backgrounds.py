@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 __all__ = ["background"]
 
@@ -30,7 +30,7 @@ def background(random: Random, width: int, height: int, photos: tuple[Path, ...]
     for _ in range(random.randint(0, SHAPES)):
         _shape(random, draw, *small)
     picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0, MAX_BLUR_SHARE) * small[0]))
-    return _grained(random, picture.resize((width, height), Image.Resampling.BICUBIC))
+    return _grained(random, picture.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _gradient(random: Random, width: int, height: int) -> Image.Image:
@@ -52,10 +52,11 @@ def _shape(random: Random, draw: ImageDraw.ImageDraw, width: int, height: int) -
 
 def _grained(random: Random, picture: Image.Image) -> Image.Image:
     levels = random.randint(0, NOISE_LEVELS)
-    grain = np.random.default_rng(random.getrandbits(32)).integers(
-        -levels, levels + 1, (picture.height, picture.width, 1), np.int16
+    drawn = np.random.default_rng(random.getrandbits(32)).integers(
+        0, 2 * levels + 1, (picture.height, picture.width), np.uint8
     )
-    return Image.fromarray(np.clip(np.asarray(picture, np.int16) + grain, 0, 255).astype(np.uint8))
+    grain = Image.fromarray(drawn)
+    return ImageChops.add(picture, Image.merge("RGB", (grain,) * 3), offset=-levels)
 
 
 def _colour(random: Random) -> tuple[int, int, int]:

@@ -20,6 +20,7 @@ __all__ = ["ALPHA_SEEN", "Canvas", "alpha_box", "in_perspective"]
 
 ALPHA_SEEN = 128
 """A pixel counts as part of an object when at least half of it is covered."""
+_SEEN = [255 if alpha >= ALPHA_SEEN else 0 for alpha in range(256)]
 MAX_TILT = 0.12
 """A corner moves by at most this share of the layer's side."""
 TRIES = 12
@@ -30,7 +31,7 @@ MIN_SIDE_PX = 12
 
 def alpha_box(layer: Image.Image) -> Box | None:
     """The tight box of what is visible of a layer; None when nothing is."""
-    seen = layer.getchannel("A").point(lambda a: 255 if a >= ALPHA_SEEN else 0).getbbox()
+    seen = layer.getchannel("A").point(_SEEN).getbbox()
     return None if seen is None else (float(seen[0]), float(seen[1]), float(seen[2]), float(seen[3]))
 
 
@@ -86,18 +87,15 @@ class Canvas:
         scale = longest / max(layer.size)
         width, height = (max(1, round(side * scale)) for side in layer.size)
         fitted = in_perspective(layer.resize((width, height), Image.Resampling.BICUBIC), random)
-        if min(fitted.size) < MIN_SIDE_PX:
+        painted = alpha_box(fitted)
+        if painted is None or min(fitted.size) < MIN_SIDE_PX:
             return None
         for _ in range(TRIES):
             left = random.randint(0, max(0, self.picture.width - fitted.width))
             top = random.randint(0, max(0, self.picture.height - fitted.height))
-            box = _at(alpha_box(fitted), left, top)
-            if box is not None and all(iou(box, other) == 0 for other in self.taken):
+            box = (painted[0] + left, painted[1] + top, painted[2] + left, painted[3] + top)
+            if all(iou(box, other) == 0 for other in self.taken):
                 self.picture.paste(fitted, (left, top), fitted)
                 self.taken.append(box)
                 return box
         return None
-
-
-def _at(box: Box | None, left: int, top: int) -> Box | None:
-    return None if box is None else (box[0] + left, box[1] + top, box[2] + left, box[3] + top)

@@ -11,7 +11,7 @@ import hashlib
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["FAMILIAR_SHARE", "HELD_OUT_SHARE", "Looks", "Split", "is_familiar", "split_of"]
+__all__ = ["FAMILIAR_SHARE", "HELD_OUT_SHARE", "Looks", "Split", "drawn", "is_familiar", "split_of"]
 
 Split = Literal["train", "held_out"]
 
@@ -34,14 +34,14 @@ class Looks(StrEnum):
 
 def split_of(identity: str) -> Split:
     """The split of an identity; the same on every machine, whatever else exists."""
-    return "held_out" if _drawn(identity) < HELD_OUT_SHARE else "train"
+    return "held_out" if drawn(identity) < HELD_OUT_SHARE else "train"
 
 
 def is_familiar(brand: str) -> bool:
     """Whether a brand is one that a model can know by heart; the same on every machine."""
-    return split_of(brand) == "train" and _drawn(f"familiar {brand}") < FAMILIAR_SHARE
+    return split_of(brand) == "train" and drawn(f"familiar {brand}") < FAMILIAR_SHARE
 
 
-def _drawn(text: str) -> float:
+def drawn(text: str) -> float:
     """A number in [0, 1) that the text alone decides; another case is no other text."""
     return int.from_bytes(hashlib.sha256(text.casefold().encode()).digest()[:4]) / 2**32

@@ -21,7 +21,7 @@ from PIL import Image
 from sake_model.search.index.assets import ASSETS, fetch
 from training.synthetic.identity import Split, split_of
 
-__all__ = ["Brand", "Flag", "Marks", "fetched_marks", "read_marks"]
+__all__ = ["Brand", "Flag", "Marks", "fetched_marks", "read_brands", "read_marks"]
 
 RENDER_PX = 224
 """Longest side of a rasterised mark: about the largest that a composed picture shows."""
@@ -81,9 +81,14 @@ def fetched_marks(folder: Path, split: Split) -> Marks:
 
 def read_marks(simple_icons: Path, flag_icons: Path, split: Split) -> Marks:
     """The split's marks out of the two npm archives, in the order of their names."""
-    brands = [brand for brand in _brands(simple_icons) if split_of(brand.name) == split]
     flags = [flag for flag in _flags(flag_icons) if split_of(flag.name) == split]
-    return Marks(tuple(sorted(brands, key=lambda b: b.name)), tuple(sorted(flags, key=lambda f: f.name)))
+    return Marks(read_brands(simple_icons, split), tuple(sorted(flags, key=lambda flag: flag.name)))
+
+
+def read_brands(simple_icons: Path, split: Split) -> tuple[Brand, ...]:
+    """The split's brands out of the archive, in the order of their names."""
+    brands = [brand for brand in _brands(simple_icons) if split_of(brand.name) == split]
+    return tuple(sorted(brands, key=lambda brand: brand.name))
 
 
 def _brands(archive: Path) -> list[Brand]:

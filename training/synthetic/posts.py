@@ -21,12 +21,11 @@ from training.synthetic.backgrounds import background
 from training.synthetic.canvas import Canvas
 from training.synthetic.identity import Looks, Split
 from training.synthetic.marks import Marks
-from training.synthetic.sentences import NAMELESS, SENTENCES, sentence, slots_of
-from training.synthetic.subjects import Subject, Subjects
+from training.synthetic.plans import Planner
+from training.synthetic.subjects import Subject
 
 __all__ = ["ComposedPost", "Composer", "Shown"]
 
-NAMELESS_SHARE = 0.08
 SIDES_PX = (320, 480)
 """Range of both sides of a picture."""
 SHARES = (0.4, 0.75)
@@ -66,7 +65,7 @@ class Composer:
 
     def __init__(self, marks: Marks, split: Split, seed: int, photos: tuple[Path, ...] = ()) -> None:
         self._marks = marks
-        self._subjects = Subjects(marks, split)
+        self._planner = Planner(marks, split)
         self._split: Split = split
         self._seed = seed
         self._photos = photos
@@ -85,27 +84,27 @@ class Composer:
     def post(self, number: int) -> ComposedPost:
         """Post `number` of the stream."""
         random = Random(f"{self._seed}/{self._split}/{number}")
-        template = random.choice(NAMELESS if random.random() < NAMELESS_SHARE else SENTENCES)
-        named = self._subjects.of_kinds(slots_of(template), random)
-        text, entities = sentence(template, tuple(each.named for each in named), random)
+        plan = self._planner.plan(random)
         canvas = self._canvas(random)
-        shown = {
-            subject.name: Shown(subject.name, subject.named.type, box)
-            for subject in self._subjects.shown(named, random)
-            if (box := _placed(subject, canvas, random)) is not None
+        placed = {
+            subject: box for subject in plan.shown if (box := _placed(subject, canvas, random)) is not None
         }
         entities = tuple(
-            replace(entity, boxes=(shown[subject.name].box,) if subject.name in shown else ())
-            for entity, subject in zip(entities, named, strict=True)
+            replace(entity, boxes=(placed[subject],) if subject in placed else ())
+            for entity, subject in zip(plan.entities, plan.named, strict=True)
         )
         return ComposedPost(
             LabelledPost(
-                f"composed-{self._split}-{self._seed}-{number}", text, entities, None, tuple(text.split(" "))
+                f"composed-{self._split}-{self._seed}-{number}",
+                plan.text,
+                entities,
+                None,
+                tuple(plan.text.split(" ")),
             ),
             _encoded(canvas.picture, random),
             canvas.size,
-            tuple(shown.values()),
-            tuple(subject.looks for subject in named),
+            tuple(Shown(subject.name, subject.type, box) for subject, box in placed.items()),
+            tuple(subject.looks for subject in plan.named),
         )
 
     def _canvas(self, random: Random) -> Canvas:

@@ -11,12 +11,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from training.synthetic.marks import Brand, Flag
 
-__all__ = ["brand_thing", "flag_thing", "person_thing", "poster"]
+__all__ = ["brand_thing", "flag_thing", "person_thing", "poster", "road_sign", "scarf"]
 
 SIDE_PX = 224
 FONTS = ("DejaVuSans-Bold", "DejaVuSans", "DejaVuSerif-Bold", "DejaVuSerif", "DejaVuSansMono-Bold")
 SIGN_HEIGHTS = (0.65, 1.0)
 """Shares of the width. A mark on a lower sign would be too small to be told from others."""
+ROAD_SIGNS = ((0, 104, 56), (250, 250, 250), (255, 205, 0), (0, 70, 150))
+"""Green, white, yellow, blue: as in most countries."""
 SHIRT = (
     (0.28, 0.0), (0.72, 0.0), (1.0, 0.22), (0.88, 0.42), (0.78, 0.36), (0.78, 1.0), (0.22, 1.0), (0.22, 0.36),
     (0.12, 0.42), (0.0, 0.22),
@@ -29,9 +31,9 @@ def _font(name: str, size_px: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"), size_px)
 
 
-def brand_thing(brand: Brand, random: Random, *, captioned: bool = True) -> Image.Image:
-    """The mark bare, on a sign, on a screen or on a shirt; `captioned` = some signs also bear the name."""
-    kind = random.choice(("bare", "sign", "screen", "shirt"))
+def brand_thing(brand: Brand, random: Random, *, captioned: bool = False) -> Image.Image:
+    """The mark bare, on a sign, on a screen or on a shirt; `captioned` = on a sign, above the name."""
+    kind = "sign" if captioned else random.choice(("bare", "sign", "screen", "shirt"))
     if kind == "bare":
         return brand.draw()
     own = _rgb(brand.colour)
@@ -45,9 +47,9 @@ def brand_thing(brand: Brand, random: Random, *, captioned: bool = True) -> Imag
     inside = (0.08, 0.08, 0.92, 0.92)
     if kind == "screen":
         ImageDraw.Draw(layer).rectangle((0, 0, *layer.size), outline=(20, 20, 22, 255), width=9)
-    elif captioned and random.random() < 0.4:
-        inside = (0.08, 0.08, 0.92, 0.68)
-        _write(layer, brand.name, (0.06, 0.70, 0.94, 0.96), colour, random)
+    elif captioned:
+        inside = (0.08, 0.08, 0.92, 0.62)
+        _write(layer, brand.name, (0.05, 0.65, 0.95, 0.96), colour, random)
     _fit(layer, mark, inside)
     return layer
 
@@ -75,6 +77,27 @@ def person_thing(name: str, random: Random) -> Image.Image:
     layer = _shirt(colour)
     _write(layer, name.rsplit(maxsplit=1)[-1].upper(), (0.25, 0.16, 0.75, 0.34), ink, random)
     _write(layer, str(random.randint(1, 99)), (0.32, 0.38, 0.68, 0.85), ink, random)
+    return layer
+
+
+def scarf(name: str, random: Random) -> Image.Image:
+    """A club's scarf: the name between stripes."""
+    colour, stripe = _any_colour(random), _any_colour(random)
+    layer = _panel(SIDE_PX, 92, colour, radius=0)
+    draw = ImageDraw.Draw(layer)
+    for left in (0, SIDE_PX - 22):
+        draw.rectangle((left, 0, left + 21, layer.height), fill=(*stripe, 255))
+    _write(layer, name.upper(), (0.13, 0.15, 0.87, 0.85), _contrast(colour), random)
+    return layer
+
+
+def road_sign(name: str, random: Random) -> Image.Image:
+    """The sign at a town's border."""
+    ground = random.choice(ROAD_SIGNS)
+    layer = _panel(SIDE_PX, 110, ground, radius=14)
+    ink = _contrast(ground)
+    ImageDraw.Draw(layer).rounded_rectangle((5, 5, SIDE_PX - 6, 104), 10, outline=(*ink, 255), width=4)
+    _write(layer, name, (0.08, 0.2, 0.92, 0.8), ink, random)
     return layer
 
 

@@ -53,7 +53,8 @@ def test_a_gold_box_is_a_thing_in_the_picture_under_that_name(posts):
         for entity in composed.post.entities:
             for box in entity.boxes:
                 assert shown[box].type == entity.type
-                assert shown[box].name.replace(" ", "") == composed.post.exact(entity).replace(" ", "")
+                name, written = shown[box].name, composed.post.exact(entity)
+                assert name.replace(" ", "").casefold() == written.replace(" ", "").casefold()
         for x1, y1, x2, y2 in shown:
             assert 0 <= x1 < x2 <= composed.size.width
             assert 0 <= y1 < y2 <= composed.size.height
