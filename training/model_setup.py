@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sake_model.checkpoint.manifest import MANIFEST_FILE, read_manifest
+from sake_model.dialogue import DialogueLimits
 from sake_model.grounding import BoxFrame, ResizeLimits
 from sake_model.prompts import PromptSet, load_prompts
 
@@ -25,6 +26,13 @@ class ModelSetup:
     resize: ResizeLimits = field(default_factory=ResizeLimits)
     sees_pictures: bool = True
     """False for one whose vision tower was never trained: serving shows it none."""
+    max_turn_tokens: int | None = None
+    """Its own bound of a turn; None = as the dialogue's limits say."""
+
+    @property
+    def limits(self) -> DialogueLimits:
+        """Those that serving puts on its dialogues."""
+        return DialogueLimits().for_checkpoint(self.max_turn_tokens)
 
     @property
     def facts(self) -> dict[str, object]:
@@ -45,5 +53,10 @@ def model_setup(folder: Path | None, prompts: str | None, name: str = "") -> Mod
     chosen = load_prompts(prompts or own)
     frame = manifest.box_frame if (folder / MANIFEST_FILE).is_file() else chosen.task.box_frame
     return ModelSetup(
-        f"{manifest.name} {manifest.digest}", chosen, frame, manifest.resize_limits, manifest.sees_pictures
+        f"{manifest.name} {manifest.digest}",
+        chosen,
+        frame,
+        manifest.resize_limits,
+        manifest.sees_pictures,
+        manifest.max_turn_tokens,
     )

@@ -57,7 +57,7 @@ class _Pair:
         if not mine:
             raise OperatorError(f"no post was answered in both runs: {SAME}")
         for post in mine:
-            if (post.text, post.entities) != (theirs[post.id].text, theirs[post.id].entities):
+            if _asked(post) != _asked(theirs[post.id]):
                 raise OperatorError(f"the post {post.id} is not the same in both runs: {SAME}")
         return cls(Ledger(mine), Ledger([theirs[post.id] for post in mine]), sure)
 
@@ -91,3 +91,8 @@ class _Pair:
             "queries_a_post": self.sure.ratio(queries),
             "rounds_a_post": self.sure.ratio([one.rounds - other.rounds for one, other in pairs]),
         }
+
+
+def _asked(post: Weighed) -> object:
+    """What has to be equal in both runs."""
+    return post.text, post.groups, post.entities

@@ -179,7 +179,14 @@ class _Asker:
         desk = Desk(self._search, course.tools)
         limits = NO_TIME if policy is Policy.NEVER else RecogniserLimits()
         recogniser = Recogniser(
-            engine, desk, model.prompts, _REF, model.frame, limits=limits, resize=model.resize
+            engine,
+            desk,
+            model.prompts,
+            _REF,
+            model.frame,
+            limits=limits,
+            resize=model.resize,
+            max_turn_tokens=model.max_turn_tokens,
         )
         recognition = await recogniser.recognise(
             Post(id=post.id, text=post.text), picture, None, Deadline.after(DIALOGUE_S)
@@ -189,7 +196,7 @@ class _Asker:
     async def _samples(
         self, post: LabelledPost, picture: ModelPicture | None
     ) -> tuple[tuple[Query, ...], ...]:
-        dialogue = Dialogue.begin(post.text, picture, self._model.prompts)
+        dialogue = Dialogue.begin(post.text, picture, self._model.prompts, self._model.limits)
         ask = dialogue.step
         assert isinstance(ask, Ask)
         turns = await sampled(

@@ -69,7 +69,7 @@ class Sampler:
 
         Raises EngineError when the server stays away for longer than the plan's patience.
         """
-        dialogue = Dialogue.begin(post.text, picture, self._model.prompts)
+        dialogue = Dialogue.begin(post.text, picture, self._model.prompts, self._model.limits)
         if not self._plan.opening:
             dialogue = dialogue.closing()
         ask = dialogue.step
