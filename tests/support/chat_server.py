@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 Reply = Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]
 
@@ -118,6 +119,27 @@ async def serving(server: ChatServer, *, port: int = 0) -> AsyncIterator[ChatSer
         yield server
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def served_in_a_thread(server: ChatServer) -> Iterator[ChatServer]:
+    """The same in a loop of its own, for what runs a loop itself."""
+    loop, up, down = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with serving(server):
+            up.set()
+            await down.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert up.wait(10)
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(down.set)
+        thread.join(10)
+        loop.close()
 
 
 def answering(status: int, body: bytes | str = b"", content_type: str = "application/json") -> Reply:

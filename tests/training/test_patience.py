@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 
 import pytest
+from support.scripted_engine import ScriptedEngine
 
+from sake_model.deadline import Deadline
 from sake_model.engine.interface import EngineOverloaded, EngineRejected, EngineTimeout, EngineUnavailable
-from training.patience import Patience, patiently
+from training.patience import Patience, PatientEngine, patiently
 
 SHORT = Patience(total_s=0.05, first_pause_s=0.001, longest_pause_s=0.004)
 
@@ -45,3 +48,37 @@ async def test_patience_ends_with_the_last_error():
     with pytest.raises(EngineUnavailable):
         await patiently(call, SHORT, Random(1), lambda: None)
     assert 3 < call.calls < 100
+
+
+async def ask(engine: PatientEngine) -> str:
+    return (await engine.generate((), stop=(), max_tokens=9, deadline=Deadline.after(60))).text
+
+
+async def test_a_patient_engine_asks_again_and_each_attempt_has_its_own_time():
+    engine = ScriptedEngine([EngineTimeout("slow"), "here"])
+    assert await ask(PatientEngine(engine, 1, 5.0, SHORT)) == "here"
+    first, second = (request.deadline for request in engine.requests)
+    assert first.left_s <= second.left_s < 5.1
+
+
+async def test_a_server_that_never_answers_in_time_is_away():
+    engine = ScriptedEngine([EngineTimeout("slow")] * 1000)
+    with pytest.raises(EngineUnavailable, match="in time"):
+        await ask(PatientEngine(engine, 1, 5.0, SHORT))
+
+
+async def test_no_more_requests_run_at_once_than_it_may():
+    now = most = 0
+
+    class Counting(ScriptedEngine):
+        async def generate(self, messages, **asked):
+            nonlocal now, most
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0.001)
+            now -= 1
+            return await super().generate(messages, **asked)
+
+    engine = PatientEngine(Counting(["x"] * 9), 3, 5.0)
+    await asyncio.gather(*(ask(engine) for _ in range(9)))
+    assert most == 3

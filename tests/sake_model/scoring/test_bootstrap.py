@@ -5,7 +5,7 @@ import random
 import pytest
 
 from sake_model.scoring import Counts
-from sake_model.scoring.bootstrap import difference_interval, f1_interval
+from sake_model.scoring.bootstrap import difference_interval, f1_interval, resampled
 
 
 def posts(share: float, size: int = 300, seed: int = 1) -> list[Counts]:
@@ -39,6 +39,22 @@ def test_pairing_sees_a_small_constant_gain():
     assert not difference_interval(theirs, theirs).excludes_zero
     # Unpaired, the same gain drowns in what varies from post to post.
     assert f1_interval(ours).low < f1_interval(theirs).high
+
+
+def test_any_figure_of_the_posts_drawn_has_an_interval():
+    lengths = [random.Random(seed).gauss(10, 2) for seed in range(200)]
+    mean = resampled(200, lambda draw: sum(lengths[index] for index in draw) / len(draw))
+    assert mean.value == pytest.approx(sum(lengths) / 200)
+    # The standard error of a mean: 1.96 · σ/sqrt(n) on either side.
+    assert mean.high - mean.low == pytest.approx(2 * 1.96 * 2 / 200**0.5, rel=0.2)
+
+
+def test_draws_without_the_figure_are_left_out():
+    """A share of the rare ones, of which some draws have none."""
+    found = resampled(5, lambda draw: 1.0 if 0 in draw else None)
+    assert (found.low, found.value, found.high) == (1.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="not defined"):
+        resampled(5, lambda draw: None)
 
 
 def test_what_cannot_be_resampled_is_an_error():

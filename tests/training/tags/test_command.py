@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 
 import pytest
 
@@ -12,7 +10,7 @@ pytest.importorskip("matplotlib")
 pytestmark = pytest.mark.model
 
 from click.testing import CliRunner
-from support.chat_server import ChatServer, serving
+from support.chat_server import ChatServer, served_in_a_thread
 
 from training.appendlog import read_records
 from training.tags.command import tags
@@ -25,22 +23,8 @@ PNG = b"\x89PNG"
 
 @pytest.fixture
 def server():
-    """A chat server in a loop of its own: the command runs one itself."""
-    loop, up, down = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-    chat = ChatServer(text=SAYS, key="k")
-
-    async def serve() -> None:
-        async with serving(chat):
-            up.set()
-            await down.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    assert up.wait(10)
-    yield chat
-    loop.call_soon_threadsafe(down.set)
-    thread.join(10)
-    loop.close()
+    with served_in_a_thread(ChatServer(text=SAYS, key="k")) as chat:
+        yield chat
 
 
 @pytest.fixture
