@@ -7,6 +7,7 @@ results in user turns) are never learnt.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from typing import Any, Literal
 from sake_model.checkpoint.graft import IMAGE_TOKEN
 from sake_model.grounding import Size
 
-__all__ = ["IGNORED", "ChatTurn", "Encoded", "Picture", "encode", "prompt_text"]
+__all__ = ["IGNORED", "ChatTurn", "Encoded", "Picture", "encode", "message_text", "prompt_text"]
 
 IGNORED = -100
 """The label that torch's cross entropy leaves out."""
@@ -76,11 +77,16 @@ def encode(turns: tuple[ChatTurn, ...], tokenizer: Any) -> Encoded:
 
 def prompt_text(turn: ChatTurn) -> str:
     """The message as ChatML, its pictures written as their visual tokens."""
+    return message_text(turn.role, turn.content, [(each.at, each.tokens) for each in turn.pictures])
+
+
+def message_text(role: str, content: str, placed: Iterable[tuple[int, int]] = ()) -> str:
+    """A message as ChatML. `placed`: for each picture the characters before it and its visual tokens."""
     text, at = "", 0
-    for each in turn.pictures:
-        text += f"{turn.content[at : each.at]}<|vision_start|>{IMAGE_TOKEN * each.tokens}<|vision_end|>"
-        at = each.at
-    return f"<|im_start|>{turn.role}\n{text}{turn.content[at:]}<|im_end|>\n"
+    for place, tokens in placed:
+        text += f"{content[at:place]}<|vision_start|>{IMAGE_TOKEN * tokens}<|vision_end|>"
+        at = place
+    return f"<|im_start|>{role}\n{text}{content[at:]}<|im_end|>\n"
 
 
 def _tokens(tokenizer: Any, text: str) -> list[int]:

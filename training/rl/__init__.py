@@ -1,0 +1,1 @@
+"""Reinforcement learning over the dialogue that is served."""

@@ -1,0 +1,141 @@
+"""The model that learns: LoRA over frozen weights, its tower's output kept, log-probabilities of tokens."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from sake_model.checkpoint.graft import IMAGE_TOKEN, VISION_TOKENS
+from sake_model.pictures import ModelPicture
+from training.base import with_sight
+from training.rl.merged import merged_lora, other_weights
+from training.rl.tokens import Prompt, Sequenced
+from training.sft.encode import IGNORED
+from training.sft.fused_lora import fuse_lora
+from training.sft.run import LORA_TARGETS
+from training.sft.trainer import LabelledRows
+from training.vision.data import ready_pixels
+from training.vision.patches import linear_patches
+
+__all__ = ["Policy", "adapted_for_rl"]
+
+KEPT_PICTURES = 2048
+"""Of which the tower's output is kept: 100 tokens of 576 numbers are 115 kB."""
+
+
+def adapted_for_rl(model: Any, tower: Path | None, adapter: Path | None, rank: int) -> Any:
+    """`model` in bfloat16 with float32 LoRA on its language half; all else is frozen.
+
+    `adapter` goes on with its own rank; without one the policy starts as the base model.
+    """
+    if tower is not None:
+        with_sight(model, tower)
+    model.to(torch.bfloat16)
+    linear_patches(model.model.visual)
+    if adapter is not None:
+        adapted = PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    else:
+        config = LoraConfig(r=rank, lora_alpha=rank, target_modules=LORA_TARGETS)
+        adapted = get_peft_model(model, config)
+    fuse_lora(adapted)
+    return adapted.eval()  # nothing here behaves otherwise in training, and sampling must not
+
+
+class Policy:
+    """One process's copy. Gradients go through `wrapped`: the model, or what accelerate makes of it."""
+
+    def __init__(
+        self, model: Any, tokenizer: Any, image_processor: Any, *, temperature: float, device: Any
+    ) -> None:
+        self.model = model
+        self.wrapped = model
+        self.tokenizer = tokenizer
+        self.device = device
+        self.temperature = temperature
+        base = model.get_base_model()
+        self._inner = base.model
+        self.layers = base.model.language_model.layers
+        self._image_token = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
+        self._image_processor = image_processor
+        self._rows = LabelledRows(model)
+        self._seen: OrderedDict[str, Any] = OrderedDict()
+        rows = base.get_output_embeddings().weight.shape[0]
+        # A visual token that the model wrote would be read as a picture that is not there, and the
+        # table's last rows are no tokens at all.
+        never = [*tokenizer.convert_tokens_to_ids(list(VISION_TOKENS)), *range(len(tokenizer), rows)]
+        self._never = torch.tensor(never, device=device)
+        self._began_with = {name: each.detach().clone() for name, each in self.learning.items()}
+
+    @property
+    def learning(self) -> dict[str, Any]:
+        """The parameters that learn, by name."""
+        return {name: each for name, each in self.model.named_parameters() if each.requires_grad}
+
+    def inputs(self, rows: Sequence[Prompt | Sequenced], *, left: bool) -> dict[str, Any]:
+        """What the model's forward takes: padded to the longest (on the `left`), positions, pictures."""
+        longest = max(len(row.ids) for row in rows)
+        pad = self.tokenizer.pad_token_id
+        ids = torch.full((len(rows), longest), pad)
+        mask = torch.zeros((len(rows), longest), dtype=torch.long)
+        for i, row in enumerate(rows):
+            at = longest - len(row.ids) if left else 0
+            ids[i, at : at + len(row.ids)] = torch.tensor(row.ids)
+            mask[i, at : at + len(row.ids)] = 1
+        pictures = [picture for row in rows for picture in row.pictures]
+        features, grids = self._looked_at(pictures)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0).expand(3, -1, -1)
+        if pictures:
+            kinds = (ids == self._image_token).int()
+            positions, _ = self._inner.get_rope_index(
+                ids, mm_token_type_ids=kinds, image_grid_thw=torch.cat(grids), attention_mask=mask
+            )
+        batch: dict[str, Any] = {
+            "input_ids": ids.to(self.device),
+            "attention_mask": mask.to(self.device),
+            "position_ids": positions.to(self.device),
+        }
+        if pictures:
+            batch["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=features)}
+        return batch
+
+    def _looked_at(self, pictures: Sequence[ModelPicture]) -> tuple[tuple[Any, ...], list[Any]]:
+        """The tower's output and the grid of each picture. The tower is frozen: once is enough."""
+        new = {picture.uuid: picture for picture in pictures if picture.uuid not in self._seen}
+        if new:
+            made = [ready_pixels(picture.data, self._image_processor) for picture in new.values()]
+            grids = torch.cat([grid for _, grid in made])
+            patches = torch.cat([pixels for pixels, _ in made]).to(self.device)
+            with torch.no_grad():
+                out = self._inner.get_image_features(patches, grids.to(self.device), return_dict=True)
+            for uuid, features, grid in zip(new, out.pooler_output, grids, strict=True):
+                self._seen[uuid] = (features, grid[None])
+        found = [self._seen[picture.uuid] for picture in pictures]
+        while len(self._seen) > KEPT_PICTURES:
+            self._seen.popitem(last=False)
+        return tuple(features for features, _ in found), [grid for _, grid in found]
+
+    def allowed(self, logits: Any) -> Any:
+        """Float32 logits (rows × vocabulary) at the run's temperature, without what is never written."""
+        return (logits.float() / self.temperature).index_fill(-1, self._never, float("-inf"))
+
+    def logprobs(self, rows: Sequence[Sequenced]) -> Any:
+        """Log-probability of every own token, in the order of rows and tokens. Gradients go to LoRA."""
+        batch = self.inputs(rows, left=False)
+        labels = torch.full_like(batch["input_ids"], IGNORED)
+        for i, row in enumerate(rows):
+            own = torch.tensor(row.own, device=self.device)
+            labels[i, : len(row.ids)][own] = batch["input_ids"][i, : len(row.ids)][own]
+        logits, targets = self._rows.logits(self.wrapped, batch, labels)
+        logits = self.allowed(logits)
+        return logits.gather(1, targets[:, None]).squeeze(1) - logits.logsumexp(-1)
+
+    def reference_logprobs(self, batches: Sequence[Sequence[Sequenced]]) -> list[Any]:
+        """The same of the policy that the run began with, for every batch, without gradients."""
+        with other_weights(self.model, self._began_with), merged_lora(self.model):
+            return [self.logprobs(rows) for rows in batches]
