@@ -25,8 +25,10 @@ __all__ = ["Brand", "Flag", "Marks", "fetched_marks", "read_brands", "read_marks
 
 RENDER_PX = 224
 """Longest side of a rasterised mark: about the largest that a composed picture shows."""
-CACHED = 2_000
-"""Rasterised marks kept: some 400 MB at most, and every mark is drawn again and again."""
+CACHED = 4_000
+"""Rasterised marks kept, which are all: some 150 MB, and every mark is drawn again and again."""
+FLAGS_CACHED = 400
+"""All of them, in full colour: another 60 MB."""
 MAX_NAME_CHARS = 24
 """Longer titles are descriptions, not names that a post would use."""
 
@@ -45,10 +47,10 @@ class Brand:
 
     def draw(self, colour: str | None = None) -> Image.Image:
         """The mark in one colour on nothing, cut to what is painted."""
-        return _cut(
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">'
-            f'<path fill="#{colour or self.colour}" d="{self.path}"/></svg>'
-        )
+        mask = _mask(self.path)
+        layer = Image.new("RGBA", mask.size, f"#{colour or self.colour}")
+        layer.putalpha(mask)
+        return layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Flag:
 
     def draw(self) -> Image.Image:
         """The flag, all of it."""
-        return _cut(self.svg)
+        return _cached(self.svg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,18 @@ def _files(archive: Path, wanted: tuple[str, ...]) -> dict[str, str]:
 
 
 @lru_cache(maxsize=CACHED)
-def _cut(svg: str) -> Image.Image:
+def _mask(path: str) -> Image.Image:
+    """Where a mark is painted; the same for all colours in which it is drawn."""
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="{path}"/></svg>'
+    return _rasterised(svg).getchannel("A")
+
+
+@lru_cache(maxsize=FLAGS_CACHED)
+def _cached(svg: str) -> Image.Image:
+    return _rasterised(svg)
+
+
+def _rasterised(svg: str) -> Image.Image:
     png = cairosvg.svg2png(bytestring=svg.encode(), output_width=RENDER_PX)
     layer = Image.open(BytesIO(png)).convert("RGBA")
     return layer.crop(layer.getchannel("A").getbbox())

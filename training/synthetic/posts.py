@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from random import Random
 
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageFilter
 
 from sake_model.grounding import Size
 from training.data.labelled import Box, LabelledPost
@@ -30,10 +30,13 @@ SIDES_PX = (320, 480)
 """Range of both sides of a picture."""
 SHARES = (0.4, 0.75)
 """Longer side of a thing, as a share of the picture's shorter side."""
+MOST_SHARE = 0.95
 LEAST_SHARE = 0.3
 """The default checkpoint sees the shorter side as some 230 px: 70 px are two and a half visual tokens."""
 SHRUNK = 0.85
 """Of its size, where there was no room for a thing."""
+LIGHT = (0.75, 1.2)
+"""Range of what all colours are multiplied with."""
 MAX_BLUR_PX = 0.8
 JPEG_QUALITY = (60, 95)
 
@@ -114,7 +117,9 @@ class Composer:
 
 def _placed(subject: Subject, canvas: Canvas, random: Random) -> Box | None:
     """Where it is now to be seen; smaller where there is no room, and nowhere where that were too small."""
-    layer, share = subject.draw(random), random.uniform(*SHARES)
+    layer = subject.draw(random)
+    # A long and narrow thing is made longer, so that it is not less to be seen than a square one.
+    share = min(MOST_SHARE, random.uniform(*SHARES) * (max(layer.size) / min(layer.size)) ** 0.5)
     while share >= LEAST_SHARE:
         if (box := canvas.paste(layer, random, share=share)) is not None:
             return box
@@ -124,7 +129,8 @@ def _placed(subject: Subject, canvas: Canvas, random: Random) -> Box | None:
 
 def _encoded(picture: Image.Image, random: Random) -> bytes:
     """As a phone would send it: a little soft, a little too bright or dark, JPEG."""
-    picture = ImageEnhance.Brightness(picture).enhance(random.uniform(0.75, 1.2))
+    light = random.uniform(*LIGHT)
+    picture = picture.point([min(255, round(level * light)) for level in range(256)] * 3)
     if random.random() < 0.5:
         picture = picture.filter(ImageFilter.BoxBlur(random.uniform(0, MAX_BLUR_PX)))
     out = BytesIO()
