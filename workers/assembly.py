@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import AsyncExitStack
 
+from sake_model.engine.interface import EngineUnavailable
+from sake_model.engine.served import Served
+from sake_model.grounding import ResizeLimits
 from sake_model.recogniser import Recogniser
 from workers.fetch import PictureSource, PostPictures
+from workers.following import Following
 from workers.kafka_choice import kafka_connection, topic_names
 from workers.model_choice import choose_model, open_engine
 from workers.recognise.config import WorkerConfig
@@ -33,25 +38,32 @@ def worker_config(settings: Settings) -> WorkerConfig:
     )
 
 
-async def open_processor(settings: Settings, stack: AsyncExitStack) -> PostProcessor:
+async def open_processor(settings: Settings, stack: AsyncExitStack) -> Following:
     """Engine, search, prompts and pictures, put together; `stack` closes what is opened.
 
-    Raises OperatorError, and EngineUnavailable while the engine is away.
+    Raises OperatorError. An engine that is away is no error: what it serves is asked when it is back.
     """
-    choice = choose_model(settings)
     engine = await open_engine(settings, stack)
     search = await open_search(settings, stack)
-    recogniser = Recogniser(
-        engine,
-        search,
-        choice.prompts,
-        choice.ref,
-        choice.frame,
-        limits=settings.recogniser,
-        resize=choice.resize,
-        sees_pictures=choice.sees_pictures,
-        max_turn_tokens=choice.max_turn_tokens,
-    )
-    pictures = PostPictures(PictureSource(settings.picture), choice.resize, settings.picture)
+    pictures = PostPictures(PictureSource(settings.picture), ResizeLimits(), settings.picture)
     stack.push_async_callback(pictures.close)
-    return PostProcessor(recogniser, pictures, topic_names(settings))
+
+    def made_for(served: Served | None) -> PostProcessor:
+        choice = choose_model(settings, served)
+        recogniser = Recogniser(
+            engine.bound(served.revision if served is not None else ""),
+            search,
+            choice.prompts,
+            choice.ref,
+            choice.frame,
+            limits=settings.recogniser,
+            resize=choice.resize,
+            sees_pictures=choice.sees_pictures,
+            max_turn_tokens=choice.max_turn_tokens,
+        )
+        return PostProcessor(recogniser, pictures.sized(choice.resize), topic_names(settings))
+
+    following = Following(engine, made_for)
+    with contextlib.suppress(EngineUnavailable):
+        await following.current()  # says what is missing now rather than at the first post
+    return following

@@ -10,6 +10,7 @@ from sake_model.checkpoint.manifest import MANIFEST_FILE, digest_of_name, read_m
 from sake_model.engine.client import EngineTarget, VllmEngine
 from sake_model.engine.launcher import EngineServer
 from sake_model.engine.serve_options import ServeOptions
+from sake_model.engine.served import Served, served_by
 from sake_model.grounding import BoxFrame, ResizeLimits
 from sake_model.prompts import PromptSet, load_prompts
 from schemas.errors import OperatorError
@@ -40,8 +41,13 @@ def model_folder(settings: Settings) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def choose_model(settings: Settings) -> ModelChoice:
-    """Raises OperatorError when the checkpoint or its prompts are not there."""
+def choose_model(settings: Settings, served: Served | None = None) -> ModelChoice:
+    """What the server says of its model counts (`served`); where it says nothing, the settings do.
+
+    Raises OperatorError when the checkpoint or its prompts are not there.
+    """
+    if served is not None:
+        return choice_of(served, settings)
     folder = model_folder(settings)
     if folder is None and not settings.model:
         raise OperatorError(
@@ -54,13 +60,17 @@ def choose_model(settings: Settings) -> ModelChoice:
             name=settings.model, digest=digest_of_name(settings.model), prompts_digest=prompts.digest
         )
         return ModelChoice(ref, prompts, prompts.task.box_frame, ResizeLimits())
-    manifest = read_manifest(folder)
-    own = folder / manifest.prompts if manifest.prompts else DEFAULT_PROMPTS
-    prompts = load_prompts(settings.prompts or own)
+    return choice_of(served_by(folder), settings)
+
+
+def choice_of(served: Served, settings: Settings) -> ModelChoice:
+    """The choice of a checkpoint that tells of itself; its prompts unless the settings name others."""
+    manifest = served.manifest
+    own = None if settings.prompts else served.prompt_set()
+    prompts = own or load_prompts(settings.prompts or DEFAULT_PROMPTS)
     ref = ModelRef(name=manifest.name, digest=manifest.digest, prompts_digest=prompts.digest)
     # A checkpoint that says nothing of itself leaves its boxes' frame to the prompts.
-    says = (folder / MANIFEST_FILE).is_file()
-    frame = manifest.box_frame if says else prompts.task.box_frame
+    frame = manifest.box_frame if served.described else prompts.task.box_frame
     return ModelChoice(
         ref, prompts, frame, manifest.resize_limits, manifest.sees_pictures, manifest.max_turn_tokens
     )
@@ -79,7 +89,7 @@ async def open_engine(settings: Settings, stack: AsyncExitStack, url: str = "") 
     key = settings.engine.key
     target = EngineTarget(
         base_url=url,
-        model=None if model_folder(settings) else settings.model,
+        model=None if model_folder(settings) else settings.model or None,
         api_key=key.get_secret_value() if key is not None else None,
     )
     return await stack.enter_async_context(VllmEngine(target))
@@ -105,6 +115,9 @@ def engine_server(settings: Settings) -> EngineServer:
         max_model_len=engine.context_tokens or trained_context(folder),
         cpu_kv_cache_gib=engine.cpu_kv_cache_gib,
         cpu_threads=engine.cpu_threads,
+        reloadable=folder is not None,
+        host=engine.listen_host,
+        api_key=engine.key.get_secret_value() if engine.key is not None else None,
         extra_arguments=engine.arguments,
     )
     return EngineServer(options, settings.logs / "engine.log")

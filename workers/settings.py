@@ -115,9 +115,11 @@ class EngineSettings:
     url: str = ""
     """OpenAI-compatible base URL, e.g. `http://gpu1:8000/v1`; empty = a server launched here."""
     key: SecretStr | None = None
-    """Bearer token for the server, where it asks for one."""
+    """Bearer token for the server, where it asks for one; a server launched here then does."""
+    listen_host: str = "127.0.0.1"
+    """Address of a server launched here; another machine's workers need one they can reach, and a key."""
     listen_port: Port = 0
-    """TCP port on 127.0.0.1 of a server launched here; 0 = any free one."""
+    """TCP port of a server launched here; 0 = any free one."""
     environment: Path = Path(".venv-model")
     """Folder of the Python environment that has vLLM."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

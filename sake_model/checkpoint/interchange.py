@@ -14,20 +14,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sake_model.checkpoint.delta import DELTA_FILE
 from sake_model.checkpoint.graft import sha256_of_file
-from sake_model.checkpoint.manifest import Manifest, verify
+from sake_model.checkpoint.manifest import Manifest, read_manifest, verify
+from sake_model.grounding import ResizeLimits
 from schemas.errors import OperatorError
 
 __all__ = ["check_finite", "check_interchangeable", "tensor_shapes"]
 
 # What the server read at its start and will not read again. Missing in both is equal, too.
-KEPT_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-    "preprocessor_config.json",
-    "processor_config.json",
-)
+KEPT_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+KEPT_SETTINGS = ("preprocessor_config.json", "processor_config.json")
+
+# Of those: the sizes of pictures. Whoever asks makes pictures ready, and a server leaves alone what
+# lies within its own limits.
+SIZE_KEYS = frozenset({"size", "min_pixels", "max_pixels"})
 
 # Of config.json: says nothing about the shape of the model.
 FREE_KEYS = frozenset({"transformers_version", "dtype", "torch_dtype", "_name_or_path"})
@@ -36,14 +37,28 @@ MAX_HEADER_BYTES = 100 * 2**20
 FINITE_CHECK_TIMEOUT_S = 600.0
 
 
-def check_interchangeable(serving: Path, fresh: Path) -> Manifest:
-    """The manifest of `fresh`. Raises OperatorError, naming the first difference that forbids it."""
+def check_interchangeable(serving: Path, fresh: Path, sizes: ResizeLimits | None = None) -> Manifest:
+    """The manifest of `fresh`. Raises OperatorError, naming the first difference that forbids it.
+
+    `sizes` are the limits of pictures that the server was started with; unset = those of `serving`.
+    """
+    if not (fresh / "config.json").is_file() and (fresh / DELTA_FILE).is_file():
+        raise OperatorError(
+            f"{fresh} holds only what was trained: build the checkpoint with "
+            f"`python -m sake_model.checkpoint.assemble TARGET {fresh}` in the model environment"
+        )
     manifest = verify(fresh)
     if _config(serving) != _config(fresh):
         raise OperatorError(f"{fresh} has another architecture than {serving}: restart the server for it")
     for name in KEPT_FILES:
         if _digest(serving / name) != _digest(fresh / name):
             raise OperatorError(f"{fresh} has another {name} than {serving}: restart the server for it")
+    for name in KEPT_SETTINGS:
+        if _settings(serving / name) != _settings(fresh / name):
+            raise OperatorError(f"{fresh} has another {name} than {serving}: restart the server for it")
+    old_manifest = read_manifest(serving)
+    _check_limits(old_manifest, manifest, fresh)
+    _check_sizes(sizes or old_manifest.resize_limits, manifest.resize_limits, fresh)
     old, new = tensor_shapes(serving), tensor_shapes(fresh)
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
@@ -82,11 +97,38 @@ def _config(folder: Path) -> dict[str, Any]:
         raise OperatorError(f"{folder} has no readable config.json: {error}") from error
 
 
-def _without(config: dict[str, Any]) -> dict[str, Any]:
+def _settings(path: Path) -> Any:
+    try:
+        return _without(json.loads(path.read_text()), SIZE_KEYS) if path.is_file() else None
+    except ValueError as error:
+        raise OperatorError(f"{path} is no JSON: {error}") from error
+
+
+def _check_limits(serving: Manifest, fresh: Manifest, folder: Path) -> None:
+    """What a worker cannot follow, since the server settled it at its start."""
+    if fresh.max_model_len != serving.max_model_len:
+        raise OperatorError(
+            f"{folder} has a context of {fresh.max_model_len} tokens, being served is one of "
+            f"{serving.max_model_len}: restart the server for it"
+        )
+
+
+def _check_sizes(server: ResizeLimits, fresh: ResizeLimits, folder: Path) -> None:
+    """A server resizes what lies outside of its limits, and boxes would be in another frame."""
+    within = server.min_pixels <= fresh.min_pixels and fresh.max_pixels <= server.max_pixels
+    if not within or fresh.factor_px != server.factor_px:
+        raise OperatorError(
+            f"{folder} wants pictures of {fresh.min_pixels} to {fresh.max_pixels} pixels in multiples of "
+            f"{fresh.factor_px}, the server was started for {server.min_pixels} to {server.max_pixels} in "
+            f"multiples of {server.factor_px}: restart the server for it"
+        )
+
+
+def _without(config: dict[str, Any], free: frozenset[str] = FREE_KEYS) -> dict[str, Any]:
     return {
-        key: _without(value) if isinstance(value, dict) else value
+        key: _without(value, free) if isinstance(value, dict) else value
         for key, value in config.items()
-        if key not in FREE_KEYS
+        if key not in free
     }
 
 

@@ -28,9 +28,12 @@ from sake_model.engine.interface import (
     EngineTimeout,
     EngineUnavailable,
     Message,
+    ModelChanged,
     PromptTooLong,
     Sampling,
 )
+from sake_model.engine.served import Served, read_served
+from sake_model.engine.turnstile import MODEL_PATH, REVISION_HEADER
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -39,10 +42,15 @@ if TYPE_CHECKING:
 
     from sake_model.deadline import Deadline
 
-__all__ = ["EngineTarget", "ServerFacts", "VllmEngine"]
+__all__ = ["BoundEngine", "EngineTarget", "ServerFacts", "VllmEngine"]
 
 HTTP_OK = 200
+HTTP_NOT_FOUND = 404
+HTTP_OTHER_MODEL = 412
 HTTP_SERVER_ERROR = 500
+
+# The server holds the question back while it reads new weights, for a few seconds.
+SERVED_TIMEOUT_S = 15.0
 
 _tracer = trace.get_tracer("sake")
 _meter = metrics.get_meter("sake")
@@ -167,6 +175,23 @@ class VllmEngine:
         if not probe.cancelled() and probe.exception() is None:
             self._facts = probe.result()
 
+    async def served(self) -> Served | None:
+        """The checkpoint that the server says it serves; None where it does not tell: a server that
+        `sake engine` did not start.
+
+        Asked anew each time. Raises EngineUnavailable, and OperatorError when it refuses the key.
+        """
+        status, body = await self._get(f"{self._target.root_url}{MODEL_PATH}", SERVED_TIMEOUT_S)
+        if status == HTTP_NOT_FOUND:
+            return None
+        if status != HTTP_OK:
+            raise _as_unavailable(status, body)
+        return read_served(body)
+
+    def bound(self, revision: str) -> BoundEngine:
+        """This engine, answering by that checkpoint only; empty = by a server that does not tell."""
+        return BoundEngine(self, revision)
+
     async def healthy(self) -> bool:
         """True when the server answers and says that it is well, asked anew."""
         try:
@@ -183,19 +208,25 @@ class VllmEngine:
         max_tokens: int,
         deadline: Deadline,
         sampling: Sampling = Sampling(),
+        revision: str | None = None,
     ) -> Completion:
-        """The model's next turn; see `Engine`. Past the deadline the server drops the work, too."""
+        """The model's next turn; see `Engine`. Past the deadline the server drops the work, too.
+
+        With a `revision` it is written by that checkpoint or not at all: raises ModelChanged.
+        """
         if deadline.passed:
             raise EngineTimeout("no time was left for the request")
         try:
             async with asyncio.timeout(deadline.left_s):
                 facts = await self.facts()
                 async with _observed(facts, max_tokens, sampling) as seen:
-                    seen.completion = await self._turn(facts, messages, stop, max_tokens, sampling)
+                    seen.completion = await self._turn(
+                        facts, messages, stop, max_tokens, sampling=sampling, revision=revision
+                    )
                 return seen.completion
         except TimeoutError as error:
             raise EngineTimeout("the deadline passed before the answer came") from error
-        except EngineUnavailable:
+        except (EngineUnavailable, ModelChanged):
             self._forget()
             raise
 
@@ -205,7 +236,9 @@ class VllmEngine:
         messages: tuple[Message, ...],
         stop: tuple[str, ...],
         max_tokens: int,
+        *,
         sampling: Sampling,
+        revision: str | None,
     ) -> Completion:
         uuids = {picture.uuid for picture in pictures_of(messages)}
         held = uuids & self._held.keys() if facts.vllm else set()
@@ -220,7 +253,11 @@ class VllmEngine:
                 vllm=facts.vllm,
                 held=held,
             )
-            status, body = await self._post(f"{self._target.api_url}/chat/completions", request)
+            status, body, wrote = await self._post(
+                f"{self._target.api_url}/chat/completions", request, revision
+            )
+            if status == HTTP_OTHER_MODEL or (status == HTTP_OK and revision not in (None, wrote)):
+                raise ModelChanged(f"{revision or 'nothing known'} is not served any more")
             if status == HTTP_OK:
                 self._remember(uuids)
                 return read_completion(body, stop)
@@ -256,12 +293,13 @@ class VllmEngine:
         self._facts = None
         self._held.clear()
 
-    async def _post(self, url: str, body: bytes) -> tuple[int, bytes]:
-        headers: dict[str, str] = {}
+    async def _post(self, url: str, body: bytes, revision: str | None) -> tuple[int, bytes, str]:
+        """Status, body, and the revision that wrote it (empty where the server does not tell)."""
+        headers = {REVISION_HEADER: revision} if revision else {}
         propagate.inject(headers)
         try:
             async with self._http.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                return response.status, await response.read()
+                return response.status, await response.read(), response.headers.get(REVISION_HEADER, "")
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise EngineUnavailable(f"no connection to {self._target.root_url}: {error}") from error
         except (aiohttp.ClientError, ConnectionError) as error:
@@ -292,8 +330,8 @@ class VllmEngine:
         names = ", ".join(model.id for model in models) or "nothing"
         raise OperatorError(f"{self._target.root_url} serves {names}, not {wanted}: set SAKE_MODEL")
 
-    async def _get(self, url: str) -> tuple[int, bytes]:
-        timeout = aiohttp.ClientTimeout(total=self._target.probe_timeout_s)
+    async def _get(self, url: str, timeout_s: float | None = None) -> tuple[int, bytes]:
+        timeout = aiohttp.ClientTimeout(total=timeout_s or self._target.probe_timeout_s)
         try:
             async with self._http.get(url, timeout=timeout, allow_redirects=False) as response:
                 return response.status, await response.read()
@@ -305,6 +343,33 @@ class VllmEngine:
         if self._session is None:
             raise RuntimeError("VllmEngine is used outside of `async with`")
         return self._session
+
+
+class BoundEngine:
+    """Implements `Engine`: one that raises ModelChanged once another checkpoint is served."""
+
+    def __init__(self, engine: VllmEngine, revision: str) -> None:
+        self._engine = engine
+        self._revision = revision
+
+    async def generate(
+        self,
+        messages: tuple[Message, ...],
+        *,
+        stop: tuple[str, ...],
+        max_tokens: int,
+        deadline: Deadline,
+        sampling: Sampling = Sampling(),
+    ) -> Completion:
+        """The model's next turn; see `Engine`."""
+        return await self._engine.generate(
+            messages,
+            stop=stop,
+            max_tokens=max_tokens,
+            deadline=deadline,
+            sampling=sampling,
+            revision=self._revision,
+        )
 
 
 def _as_unavailable(status: int, body: bytes) -> EngineUnavailable | OperatorError:

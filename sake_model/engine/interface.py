@@ -5,6 +5,7 @@ EngineError (schemas.errors)
 │   └── EngineLost      the connection broke while the request was running: this
 │                       request may be what took the server down
 ├── EngineOverloaded    queue full (HTTP 503, 429): retry soon
+├── ModelChanged        another checkpoint is served than the one that was meant: begin anew
 ├── EngineTimeout       the deadline passed before the answer came
 └── EngineRejected      the server is well and refuses this request (HTTP 400): retrying
     │                   the same cannot help
@@ -31,6 +32,7 @@ __all__ = [
     "EngineUnavailable",
     "FinishReason",
     "Message",
+    "ModelChanged",
     "Part",
     "PromptTooLong",
     "Sampling",
@@ -107,6 +109,10 @@ class EngineLost(EngineUnavailable):
 
 class EngineOverloaded(EngineError):
     """The server's queue is full."""
+
+
+class ModelChanged(EngineError):
+    """The server serves another checkpoint than the one that the dialogue was begun with."""
 
 
 class EngineTimeout(EngineError):

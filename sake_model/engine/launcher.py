@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
@@ -19,14 +20,17 @@ from opentelemetry import metrics
 
 from sake_model.checkpoint.interchange import check_finite, check_interchangeable
 from sake_model.engine import guard
-from sake_model.engine.reload import ReloadFailed, probe, swap_weights
+from sake_model.engine.reload import ReloadFailed, ReloadLimits, Supervision, refusal
 from sake_model.engine.serve_options import ServeOptions, free_port, serve_command, serve_environment
-from schemas.errors import OperatorError
+from sake_model.engine.served import Served, served_by
+from sake_model.engine.turnstile import TOKEN_VARIABLE
+from sake_model.grounding import ResizeLimits
+from schemas.errors import EngineError, OperatorError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["EngineServer", "EngineState", "SupervisorLimits"]
+__all__ = ["EngineServer", "EngineState", "Reloaded", "SupervisorLimits"]
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +61,7 @@ class SupervisorLimits:
     """Without a good answer for so long, a running server counts as hanging and is killed."""
     stop_grace_s: float = 10.0
     """Time to end by itself after SIGTERM."""
+    reload: ReloadLimits = field(default_factory=ReloadLimits)
 
 
 class EngineState(StrEnum):
@@ -68,6 +73,17 @@ class EngineState(StrEnum):
     """Dead; it will be started again after a pause."""
     GIVEN_UP = "given_up"
     STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """A checkpoint that went live."""
+
+    served: Served
+    held_s: float
+    """How long turns were held back, trial included."""
+    withdrawn: int
+    """Turns that were still running and had to begin anew."""
 
 
 class EngineServer:
@@ -88,6 +104,9 @@ class EngineServer:
         self._ready = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._renew = asyncio.Event()
+        self._token = secrets.token_hex(16)
+        self._served: Served | None = None
+        self._sizes: ResizeLimits | None = None
         self.state = EngineState.STOPPED
         self.starts = 0
 
@@ -138,42 +157,93 @@ class EngineServer:
         await asyncio.shield(self._task)
         raise AssertionError("the supervisor only ends with an error")
 
-    async def reload(self, folder: Path) -> float:
-        """Puts another checkpoint live without a restart; the seconds that new turns waited.
+    @property
+    def served(self) -> Served | None:
+        """What it serves; None before the first start, and for one that is not `reloadable`."""
+        return self._served
 
-        Only for a server with `reloadable`. It is checked before anything happens, tried after,
-        and taken back if it fails the trial: then, as when it is refused, OperatorError is raised
-        and the old one is served. After a restart the server comes up with what is live.
+    async def reload(self, folder: Path) -> Reloaded:
+        """Puts another checkpoint live without a restart. Only for a server with `reloadable`; `folder`
+        is absolute.
+
+        It is checked before anything happens, and tried on a few posts before any other turn passes.
+        When it is refused or fails the trial, OperatorError is raised and the old one is served.
+        Turns that run are finished by the old weights, or withdrawn when they take long; none is
+        written by both. After a restart the server comes up with what is live.
         """
-        serving = self._replaceable(folder)
-        await asyncio.to_thread(check_interchangeable, serving, folder)
-        await asyncio.to_thread(check_finite, folder, self._options.environment / "bin" / "python")
         async with self._reloading:
+            serving = self._replaceable(folder)
+            manifest = await asyncio.to_thread(check_interchangeable, serving, folder, self._sizes)
+            fresh = await asyncio.to_thread(served_by, folder)
+            await asyncio.to_thread(check_finite, folder, self._options.environment / "bin" / "python")
             await self.ready()
-            try:
-                waited_s = await swap_weights(self.root_url, folder)
-                await probe(self.url, self._options.served_name)
-            except ReloadFailed as error:
-                await self._take_back(serving)
-                raise OperatorError(f"{folder} was taken back, {serving} is served: {error}") from error
+            async with self._supervision() as supervision:
+                reloaded = await self._swapped(supervision, serving, folder, fresh)
             self._options = replace(self._options, model=str(folder))
-        logger.info("%s is live; new turns waited %.2f s", folder, waited_s)
-        return waited_s
+            self._served = fresh
+        logger.info(
+            "%s %s is live; turns were held for %.2f s", manifest.name, manifest.digest, reloaded.held_s
+        )
+        return reloaded
+
+    async def _swapped(
+        self, supervision: Supervision, serving: Path, folder: Path, fresh: Served
+    ) -> Reloaded:
+        old, limits = self._served, self._limits.reload
+        assert old is not None
+        try:
+            before = await supervision.trial(old, limits, enough=1)
+        except EngineError as error:
+            raise OperatorError(f"the server does not answer well as it is: {error}") from error
+        began_s = time.monotonic()
+        try:
+            withdrawn = await supervision.swap(folder, limits)
+            after = await supervision.trial(fresh, limits, enough=1 if before else 0)
+            if why := refusal(before, after):
+                raise ReloadFailed(why)
+            await supervision.let_in(fresh)
+        except EngineError as error:
+            await self._take_back(supervision, serving, old)
+            raise OperatorError(f"{folder} was taken back, {serving} is served: {error}") from error
+        return Reloaded(fresh, time.monotonic() - began_s, withdrawn)
 
     def _replaceable(self, folder: Path) -> Path:
         serving = Path(self._options.model)
-        if not self._options.reloadable or not serving.is_dir():
+        if not self._options.reloadable:
             raise OperatorError("this server was not started for hot reload: it needs a local checkpoint")
         if serving.resolve() == folder.resolve():
             raise OperatorError(f"{folder} is being served: put the new checkpoint into a folder of its own")
         return serving
 
-    async def _take_back(self, serving: Path) -> None:
+    async def _take_back(self, supervision: Supervision, serving: Path, old: Served) -> None:
         try:
-            await swap_weights(self.root_url, serving)
+            await supervision.swap(serving, self._limits.reload)
+            await supervision.let_in(old)
         except ReloadFailed:
             logger.exception("the old weights were not taken back; the server is started anew with them")
             self._renew.set()
+
+    def _supervision(self) -> Supervision:
+        options = self._options
+        return Supervision(
+            self.root_url, token=self._token, model=options.served_name, api_key=options.api_key
+        )
+
+    async def _announced(self) -> bool:
+        """Tells the server what it serves; it answers nobody before. False when it cannot be told."""
+        if not self._options.reloadable:
+            return True
+        if self._served is None:
+            self._served = await asyncio.to_thread(served_by, Path(self._options.model))
+        # The limits of pictures that this process has read, whatever weights it is given later.
+        self._sizes = self._served.manifest.resize_limits
+        try:
+            async with self._supervision() as supervision:
+                await supervision.let_in(self._served)
+        except ReloadFailed:
+            logger.exception("the server was not told what it serves")
+            return False
+        return True
 
     async def _supervise(self) -> NoReturn:
         failed, backoff_s = 0, self._limits.first_backoff_s
@@ -200,7 +270,8 @@ class EngineServer:
         began_s, ready_s = time.monotonic(), None
         death = asyncio.create_task(process.wait())
         try:
-            if await self._until_healthy(death, began_s + self._limits.start_timeout_s):
+            healthy = await self._until_healthy(death, began_s + self._limits.start_timeout_s)
+            if healthy and await self._announced():
                 ready_s = time.monotonic()
                 self.state = EngineState.READY
                 self._ready.set()
@@ -224,7 +295,7 @@ class EngineServer:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env=serve_environment(self._options, os.environ),
+                env=serve_environment(self._options, os.environ) | {TOKEN_VARIABLE: self._token},
                 start_new_session=True,
             )
 

@@ -6,9 +6,10 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from sake_model.engine.turnstile import Turnstile
 from schemas.errors import OperatorError
 
 __all__ = ["ServeOptions", "free_port", "is_cpu_build", "serve_command", "serve_environment"]
@@ -40,15 +41,16 @@ class ServeOptions:
     cpu_threads: int | None = None
     """OpenMP threads on a machine without a GPU; None = half of the cores, the rest is the stream's."""
     reloadable: bool = False
-    """Opens vLLM's development endpoints, which hot reload needs; only ever on a local address."""
+    """Puts the turnstile before the model: the server says what it serves and takes new weights while
+    it runs. For a local checkpoint, in an environment that has this project (`make setup-model`)."""
+    api_key: str | None = field(default=None, repr=False)
+    """Bearer token that clients must show; None = none is asked for."""
     extra_arguments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises OperatorError for an environment without vLLM, or reload on an open address."""
+        """Raises OperatorError for an environment without vLLM."""
         if not self.executable.is_file():
             raise OperatorError(f"there is no vLLM in {self.environment}: run `make setup-model`")
-        if self.reloadable and self.host not in ("127.0.0.1", "::1", "localhost"):
-            raise OperatorError("hot reload opens endpoints without a key: serve on 127.0.0.1")
 
     @property
     def executable(self) -> Path:
@@ -87,6 +89,9 @@ def serve_command(options: ServeOptions, port: int) -> list[str]:
         "--enable-prompt-tokens-details",
         "--disable-uvicorn-access-log",
     ]
+    if options.reloadable:
+        # One front-end process: what is served is known to it alone.
+        command += ["--middleware", f"{Turnstile.__module__}.{Turnstile.__name__}", "--api-server-count", "1"]
     if options.max_model_len is not None:
         command += ["--max-model-len", str(options.max_model_len)]
     if is_cpu_build(options.environment):
@@ -116,5 +121,8 @@ def serve_environment(options: ServeOptions, inherited: Mapping[str, str]) -> di
         }
     # What a virtual environment or a test run left behind must not lead vLLM astray.
     kept = {name: value for name, value in inherited.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    forced = {"VLLM_SERVER_DEV_MODE": "1" if options.reloadable else "0"}
+    # Its development endpoints run anything that they are told to.
+    forced = {"VLLM_SERVER_DEV_MODE": "0"}
+    if options.api_key is not None:
+        forced["VLLM_API_KEY"] = options.api_key
     return {**ours, **kept, **forced}

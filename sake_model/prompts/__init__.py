@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -27,7 +27,16 @@ from sake_model.grounding import Size
 from sake_model.prompts.task import Task, read_task
 from schemas.errors import OperatorError
 
-__all__ = ["BUILT_IN", "PromptSet", "PromptSetError", "Task", "Template", "load_prompts"]
+__all__ = [
+    "BUILT_IN",
+    "PromptSet",
+    "PromptSetError",
+    "Task",
+    "Template",
+    "load_prompts",
+    "prompt_files",
+    "prompts_from",
+]
 
 BUILT_IN = ("gmner", "fmnerg", "compact")
 
@@ -103,8 +112,29 @@ def load_prompts(source: str | Path) -> PromptSet:
     return _load(folder.resolve().name, folder)
 
 
-def _load(name: str, folder: Traversable | Path) -> PromptSet:
+def prompt_files(folder: Path) -> dict[str, bytes]:
+    """The files of a prompt set by name, as they stand in the folder. Raises PromptSetError for bytes
+    that are no UTF-8.
+    """
     contents = dict(_contents(folder))
+    for file, data in contents.items():
+        _text(folder, file, data)
+    return contents
+
+
+def prompts_from(contents: Mapping[str, bytes], *, name: str) -> PromptSet:
+    """The set whose files these are; its digest is that of the folder they came from.
+
+    Raises PromptSetError, naming every file that is missing or wrong.
+    """
+    return _parse(name, name, contents)
+
+
+def _load(name: str, folder: Traversable | Path) -> PromptSet:
+    return _parse(name, folder, dict(_contents(folder)))
+
+
+def _parse(name: str, folder: object, contents: Mapping[str, bytes]) -> PromptSet:
     missing = [file for file in _REQUIRED if file not in contents]
     if missing:
         raise PromptSetError(
@@ -144,7 +174,7 @@ def _contents(folder: Traversable | Path) -> Iterator[tuple[str, bytes]]:
             yield file, path.read_bytes()
 
 
-def _text(folder: Traversable | Path, file: str, data: bytes) -> str:
+def _text(folder: object, file: str, data: bytes) -> str:
     try:
         # An editor's last line break is not part of the prompt.
         return data.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
@@ -152,7 +182,7 @@ def _text(folder: Traversable | Path, file: str, data: bytes) -> str:
         raise PromptSetError(f"{file} of the prompt set in {folder} is not UTF-8: {error}") from error
 
 
-def _digest(contents: dict[str, bytes]) -> str:
+def _digest(contents: Mapping[str, bytes]) -> str:
     digest = hashlib.sha256()
     for file in sorted(contents):
         digest.update(f"{file}\0{len(contents[file])}\0".encode())

@@ -21,6 +21,7 @@ from workers.connection import KafkaConnection
 from workers.demo.board import Board
 from workers.demo.child import WorkerProcess, worker_process
 from workers.demo.together import together
+from workers.engine_control import control_of
 from workers.kafka_choice import embedded_broker, kafka_connection, topic_shape
 from workers.model_choice import engine_server, open_engine
 from workers.recognise.window import WindowLimits
@@ -66,6 +67,7 @@ async def started(settings: Settings, model: str, board: Board) -> AsyncIterator
         engine_url = settings.engine.url if server is None else server.url
         if server is not None:
             await stack.enter_async_context(server)
+            await stack.enter_async_context(control_of(server, settings.home))
         async with together() as group:
             engine = group.create_task(_engine(engine_url, settings, server, board, model))
             index = group.create_task(_index(settings, board))

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from copy import copy
 
 from sake_model.deadline import Deadline
 from sake_model.grounding import ResizeLimits
@@ -76,6 +77,12 @@ class PostPictures:
         self._resize = resize
         self._limits = PictureLimits(max_bytes=limits.max_bytes)
         self._pool = ThreadPoolExecutor(limits.decode_threads, thread_name_prefix="sake-picture")
+
+    def sized(self, resize: ResizeLimits) -> PostPictures:
+        """The same, with its connections and threads, for a checkpoint that wants other sizes."""
+        other = copy(self)
+        other._resize = resize
+        return other
 
     async def get(self, source: ImageSource, deadline: Deadline) -> tuple[ModelPicture | None, PictureFacts]:
         """The picture as the model sees it, or None with the reason in the facts' `missing`."""

@@ -7,7 +7,13 @@ import random
 from dataclasses import dataclass, field
 
 from sake_model.deadline import Deadline
-from sake_model.engine.interface import EngineLost, EngineOverloaded, EngineRejected, EngineUnavailable
+from sake_model.engine.interface import (
+    EngineLost,
+    EngineOverloaded,
+    EngineRejected,
+    EngineUnavailable,
+    ModelChanged,
+)
 from schemas.errors import EngineError, NetworkError, OperatorError, PostError
 from workers.recognise.gate import EngineGate, Ticket
 from workers.recognise.letters import Failure
@@ -59,6 +65,8 @@ class Trial:
     deadline: Deadline
     ticket: Ticket = field(default_factory=Ticket)
     attempts: int = 0
+    changes: int = 0
+    """How often another checkpoint went live under it."""
     failures: int = 0
     """Attempts that ended in trouble which is neither the post's nor an engine that is down."""
 
@@ -102,6 +110,9 @@ class Attempts:
             return Failure.of(error, attempt=trial.attempts, reason="kills_engine")
         if isinstance(error, EngineUnavailable):
             return None
+        if isinstance(error, ModelChanged):
+            await self._with_the_new_model(trial)
+            return None
         if isinstance(error, EngineOverloaded):
             if trial.deadline.passed:
                 self._gate.overloaded(trial.ticket, error)
@@ -111,6 +122,16 @@ class Attempts:
         if isinstance(error, EngineRejected):
             return Failure.of(error, attempt=trial.attempts, reason="engine_rejects")
         return await self._try_again(trial, error)
+
+    async def _with_the_new_model(self, trial: Trial) -> None:
+        """Begun anew at once, with a new deadline, and never given up: the post did nothing wrong.
+
+        More than one change a post is two servers behind one address: then with growing pauses.
+        """
+        trial.changes += 1
+        if trial.changes > 1:
+            await self._pause(trial.changes)
+        trial.deadline = Deadline.after(self._limits.deadline_s)
 
     async def _try_again(self, trial: Trial, error: Exception) -> Failure | None:
         """None = once more, with a new deadline, after a pause; the failure when that is enough."""

@@ -2,10 +2,12 @@ import json
 import shutil
 import struct
 
+import msgspec
 import pytest
 
 from sake_model.checkpoint.interchange import check_interchangeable, tensor_shapes
-from sake_model.checkpoint.manifest import Manifest, digest_of_files, write_manifest
+from sake_model.checkpoint.manifest import Manifest, digest_of_files, read_manifest, write_manifest
+from sake_model.grounding import BoxFrame, ResizeLimits
 from schemas.errors import OperatorError
 
 CONFIG = {"architectures": ["X"], "transformers_version": "5.19", "text_config": {"hidden_size": 4}}
@@ -79,6 +81,68 @@ def test_whatever_the_server_would_not_notice_is_refused(serving, fresh, change,
     seal(fresh)
     with pytest.raises(OperatorError, match=says):
         check_interchangeable(serving, fresh)
+
+
+def with_facts(folder, **facts) -> None:
+    write_manifest(folder, msgspec.structs.replace(read_manifest(folder), **facts))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"box_frame": BoxFrame.NORMALISED, "stamp_px": 4, "sees_pictures": False},
+        {"max_turn_tokens": 320},
+        {"min_pixels": 300_000, "max_pixels": 400_000},
+    ],
+)
+def test_what_whoever_asks_can_follow_may_change(serving, fresh, facts):
+    with_facts(fresh, **facts)
+    assert check_interchangeable(serving, fresh).name == "fresh"
+
+
+def test_sizes_in_the_processors_settings_may_change_the_rest_of_them_may_not(serving, fresh):
+    settings = {"image_processor": {"patch_size": 14, "size": {"longest_edge": 9}}}
+    for folder, edge in ((serving, 9), (fresh, 8)):
+        settings["image_processor"]["size"]["longest_edge"] = edge
+        (folder / "processor_config.json").write_text(json.dumps(settings))
+        seal(folder)
+    check_interchangeable(serving, fresh)
+    settings["image_processor"]["patch_size"] = 16
+    (fresh / "processor_config.json").write_text(json.dumps(settings))
+    seal(fresh)
+    with pytest.raises(OperatorError, match=r"another processor_config.json .* restart"):
+        check_interchangeable(serving, fresh)
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"max_model_len": 8192}, "context of 8192"),
+        ({"size_factor": 32}, "multiples of 32"),
+        ({"min_pixels": 100}, "pictures of 100 to"),
+        ({"max_pixels": 10_000_000}, "to 10000000 pixels"),
+    ],
+)
+def test_what_the_server_settled_at_its_start_is_refused_and_a_restart_named(serving, fresh, facts, says):
+    with_facts(fresh, **facts)
+    with pytest.raises(OperatorError, match=rf"{says}.*restart the server"):
+        check_interchangeable(serving, fresh)
+
+
+def test_the_sizes_that_count_are_those_of_the_servers_start(serving, fresh):
+    with_facts(fresh, min_pixels=300_000)
+    with_facts(serving, min_pixels=350_000)  # went live after the start
+    with pytest.raises(OperatorError, match="pictures of 300000"):
+        check_interchangeable(serving, fresh)
+    check_interchangeable(serving, fresh, ResizeLimits())
+
+
+def test_an_export_is_no_checkpoint_yet_and_the_message_says_how_it_becomes_one(serving, tmp_path):
+    export = tmp_path / "export"
+    export.mkdir()
+    (export / "delta.safetensors").touch()
+    with pytest.raises(OperatorError, match=r"sake_model\.checkpoint\.assemble TARGET"):
+        check_interchangeable(serving, export)
 
 
 def test_a_copy_that_broke_on_its_way_is_refused(serving, fresh):

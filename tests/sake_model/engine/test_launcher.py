@@ -1,6 +1,7 @@
 """The supervisor with a real process that stands in for vLLM; tests/engine has the real one."""
 
 import asyncio
+import importlib
 import itertools
 import json
 import os
@@ -17,6 +18,7 @@ from support import fake_vllm
 
 from sake_model.engine.launcher import EngineServer, EngineState, SupervisorLimits
 from sake_model.engine.serve_options import ServeOptions, serve_command, serve_environment
+from sake_model.engine.turnstile import Turnstile
 from schemas.errors import OperatorError
 
 LIMITS = SupervisorLimits(
@@ -194,14 +196,27 @@ def test_a_machine_without_a_gpu_gets_the_settings_that_were_measured_there(tmp_
     assert "PYTHONPATH" not in found
 
 
-def test_the_development_endpoints_are_opened_for_hot_reload_only_and_only_locally(tmp_path):
+def test_the_development_endpoints_stay_closed(tmp_path):
+    folder, inherited = environment_with("well", tmp_path), {"VLLM_SERVER_DEV_MODE": "1"}
+    for reloadable in (False, True):
+        options = ServeOptions("m", folder, reloadable=reloadable)
+        assert serve_environment(options, inherited)["VLLM_SERVER_DEV_MODE"] == "0"
+
+
+def test_hot_reload_puts_the_turnstile_before_one_front_end(tmp_path):
     folder = environment_with("well", tmp_path)
-    inherited = {"VLLM_SERVER_DEV_MODE": "1"}
-    assert serve_environment(ServeOptions("m", folder), inherited)["VLLM_SERVER_DEV_MODE"] == "0"
-    opened = serve_environment(ServeOptions("m", folder, reloadable=True), {})
-    assert opened["VLLM_SERVER_DEV_MODE"] == "1"
-    with pytest.raises(OperatorError):
-        ServeOptions("m", folder, host="0.0.0.0", reloadable=True)
+    assert "--middleware" not in serve_command(ServeOptions("m", folder), 1)
+    pairs = dict(itertools.pairwise(serve_command(ServeOptions("m", folder, reloadable=True), 1)))
+    module, _, name = pairs["--middleware"].rpartition(".")
+    assert getattr(importlib.import_module(module), name) is Turnstile
+    assert pairs["--api-server-count"] == "1"
+
+
+def test_the_key_that_clients_must_show_is_told_to_vllm_and_to_no_list_of_processes(tmp_path):
+    options = ServeOptions("m", environment_with("well", tmp_path), api_key="secret")
+    assert serve_environment(options, {})["VLLM_API_KEY"] == "secret"
+    assert "secret" not in " ".join(serve_command(options, 1))
+    assert "secret" not in repr(options)
 
 
 def test_an_environment_without_vllm_is_told_at_once(tmp_path):
