@@ -36,6 +36,9 @@ for command in (compare, index, rl, secot, tags, weigh):
 )
 @click.option("--grounded", type=FOLDER, multiple=True, help="Folder of posts.json and images/.")
 @click.option("--secot", "led", type=FOLDER, multiple=True, help="Folder of `sake train secot`.")
+@click.option(
+    "--strangers", type=FOLDER, help="Folder with images/: half of the posts without a picture get one."
+)
 @click.option("--tower", type=FILE, help="Pretrained vision tower; it learns on.")
 @click.option("--adapter", type=FOLDER, help="Adapter of an earlier stage; it learns on.")
 @click.option("--out", type=FOLDER, required=True, help="Run folder; an interrupted run there goes on.")
@@ -51,6 +54,7 @@ def sft(
     data: Path | None,
     grounded: tuple[Path, ...],
     led: tuple[Path, ...],
+    strangers: Path | None,
     tower: Path | None,
     adapter: Path | None,
     out: Path,
@@ -67,11 +71,12 @@ def sft(
     from training.base import PICTURES, tiny_base  # noqa: PLC0415
     from training.data.twitter import read_twitter  # noqa: PLC0415
     from training.sft.chats import read_chats  # noqa: PLC0415
-    from training.sft.run import SftPlan, SftStart, run_sft  # noqa: PLC0415
+    from training.sft.run import Lessons, SftPlan, SftStart, run_sft  # noqa: PLC0415
     from training.synthetic.store import read_folder  # noqa: PLC0415
 
     posts = [replace(post, picture=None) for post in read_twitter(data, "train")] if data else []
     posts += [post for folder in grounded for post in read_folder(folder)]
+    pictures = sorted((strangers / "images").glob("*.jpg")) if strangers else []
     chats = [chat for folder in led for chat in read_chats(folder, PICTURES.factor_px)]
     if not (posts or chats):
         raise click.UsageError("nothing to learn from: give --data, --grounded or --secot")
@@ -85,7 +90,8 @@ def sft(
         seed=seed,
     )
     base = tiny_base if tiny else bare_graft
-    run_sft(base, posts, PICTURES, chats=chats, plan=plan, start=SftStart(tower, adapter), out=out)
+    lessons = Lessons(posts, chats, pictures)
+    run_sft(base, lessons, PICTURES, plan=plan, start=SftStart(tower, adapter), out=out)
 
 
 @train.command()

@@ -12,13 +12,23 @@ from training.data.labelled import Box, LabelledPost
 from training.data.tweet_form import natural_form, recased
 from training.sft.encode import ChatTurn, Picture
 
-__all__ = ["answer_turn", "picture_dialogue", "reason_of", "text_dialogue", "varied"]
+__all__ = [
+    "answer_turn",
+    "largest",
+    "picture_dialogue",
+    "reason_of",
+    "text_dialogue",
+    "varied",
+    "written_box",
+]
 
 NATURAL_SHARE = 0.5
 """Share of tweets in the form in which people write them; the rest as the corpus splits them."""
 RECASED_SHARE = 0.06
 """Share of tweets all in lower or upper case, as some people write."""
 NO_NAMES = "No names."
+HUNDREDTH = 10
+"""Of a side, in the normalised frame."""
 
 
 def reason_of(names: tuple[str, ...], seen: tuple[str, ...] = ()) -> str:
@@ -32,7 +42,11 @@ def answer_turn(post: LabelledPost, picture: Picture | None = None) -> str:
     """The assistant's turn; boxes (normalised, the largest of each entity) where there is a picture."""
     names = tuple(post.exact(entity) for entity in post.entities)
     boxes = [
-        _normalised(max(entity.boxes, key=_area), picture) if picture and entity.boxes else None
+        written_box(
+            largest(entity.boxes), BoxFrame.NORMALISED, resized=picture.resized, original=picture.original
+        )
+        if picture and entity.boxes
+        else None
         for entity in post.entities
     ]
     mentions = tuple(
@@ -65,11 +79,24 @@ def picture_dialogue(post: LabelledPost, limits: ResizeLimits) -> tuple[ChatTurn
     return ChatTurn("user", post.text, (picture,)), ChatTurn("assistant", answer_turn(post, picture))
 
 
-def _normalised(box: Box, picture: Picture) -> RawBox:
-    x1, y1, x2, y2 = from_original(
-        box, BoxFrame.NORMALISED, resized=picture.resized, original=picture.original
+def written_box(box: Box, frame: BoxFrame, *, resized: Size, original: Size) -> RawBox:
+    """A box in pixels of the original picture as an answer is to write it: whole pixels of the resized
+    picture, or hundredths of its sides.
+
+    A picture of the default checkpoint has 280 px a side at most: the last digit of thousandths would be
+    noise, and most of what a box's loss is made of.
+    """
+    step = HUNDREDTH if frame is BoxFrame.NORMALISED else 1
+    x1, y1, x2, y2 = (
+        float(step * round(number / step))
+        for number in from_original(box, frame, resized=resized, original=original)
     )
-    return round(x1), round(y1), round(x2), round(y2)
+    return x1, y1, x2, y2
+
+
+def largest(boxes: tuple[Box, ...]) -> Box:
+    """The box that an answer gives of an entity with several. Raises ValueError without any."""
+    return max(boxes, key=_area)
 
 
 def _area(box: Box) -> float:

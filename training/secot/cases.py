@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sake_model.dialogue import Dialogue
-from sake_model.grounding import BoxFrame, from_original
+from sake_model.grounding import BoxFrame
 from sake_model.pictures import ModelPicture
 from sake_model.protocol import Mention, RawBox
 from schemas.entities import Tool
-from training.data.labelled import Box, LabelledEntity, LabelledPost
+from training.data.labelled import LabelledEntity, LabelledPost
+from training.dialogues import largest, written_box
 from training.tags.bands import Band, Thresholds, bands_of
 from training.tags.records import PostTags
 
@@ -75,7 +76,7 @@ def due(case: Case, dialogue: Dialogue) -> Tool | None:
 def gold_mentions(case: Case, text: str, frame: BoxFrame) -> tuple[Mention, ...]:
     """The gold answer in the order of `text`, which is the post's as the model reads it.
 
-    Of several boxes the largest; whole numbers, in the frame in which the model writes.
+    Of several boxes the largest, as `written_box` writes it, in the frame in which the model writes.
     """
     return tuple(
         Mention(text[entity.start : entity.end], entity.fine_type or entity.type, _box(case, entity, frame))
@@ -86,12 +87,6 @@ def gold_mentions(case: Case, text: str, frame: BoxFrame) -> tuple[Mention, ...]
 def _box(case: Case, entity: LabelledEntity, frame: BoxFrame) -> RawBox | None:
     if case.picture is None or not entity.boxes:
         return None
-    box = from_original(
-        max(entity.boxes, key=_area), frame, resized=case.picture.resized, original=case.picture.original
+    return written_box(
+        largest(entity.boxes), frame, resized=case.picture.resized, original=case.picture.original
     )
-    x1, y1, x2, y2 = (float(round(number)) for number in box)
-    return x1, y1, x2, y2
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])

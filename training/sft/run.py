@@ -31,7 +31,7 @@ from training.sft.trainer import LabelledRowsTrainer
 from training.vision.patches import linear_patches
 from training.vision.run import TOWER_FILE, tower_weights
 
-__all__ = ["LORA_TARGETS", "SftPlan", "SftStart", "run_sft"]
+__all__ = ["LORA_TARGETS", "Lessons", "SftPlan", "SftStart", "run_sft"]
 
 LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """Every linear layer of the language half; the vision tower is trained in full or not at all."""
@@ -47,8 +47,8 @@ class SftPlan:
     tower_learning_rate: float = 2e-4
     """0 = the tower stays as it is."""
     strange_picture_share: float = 0.5
-    """Share of posts without a picture that are shown one of another post's: nothing of theirs is to be
-    seen in it, and their names must be found all the same."""
+    """Share of posts without a picture that are shown a stranger's: nothing of theirs is to be seen in it,
+    and their names must be found all the same."""
     warmup_steps: int = 40
     decay_share: float = 0.3
     """Share of the steps, at the end, in which the learning rate falls from its peak to zero. Until
@@ -72,17 +72,28 @@ class SftStart:
     """The adapter of an earlier stage; it learns on, with its own rank."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What a run learns from."""
+
+    posts: Sequence[LabelledPost]
+    """To be answered at once."""
+    chats: Sequence[tuple[ChatTurn, ...]] = ()
+    """Whole dialogues beside them."""
+    strangers: Sequence[Path] = ()
+    """Pictures in which nothing of the posts without a picture is to be seen."""
+
+
 def run_sft(
     make_base: Callable[[], tuple[Any, Any]],
-    posts: list[LabelledPost],
+    lessons: Lessons,
     limits: ResizeLimits,
     *,
-    chats: Sequence[tuple[ChatTurn, ...]] = (),
     plan: SftPlan,
     start: SftStart = SftStart(),
     out: Path,
 ) -> None:
-    """Trains; goes on from the last checkpoint in `out`. `chats` are whole dialogues beside the posts.
+    """Trains; goes on from the last checkpoint in `out`.
 
     Leaves `out/adapter` and, where there were pictures, `out/tower.safetensors`.
     """
@@ -102,7 +113,7 @@ def run_sft(
             limits,
             processor.image_processor,
         ),
-        train_dataset=as_dataset(encoded_posts(posts, tokenizer, limits, plan, chats)),
+        train_dataset=as_dataset(encoded_posts(lessons, tokenizer, limits, plan)),
         processing_class=tokenizer,
         optimizers=(_optimiser(adapted, plan), None),
     )
@@ -118,37 +129,32 @@ def run_sft(
     (out / "history.json").write_text(json.dumps(trainer.state.log_history))
 
 
-def encoded_posts(
-    posts: list[LabelledPost],
-    tokenizer: Any,
-    limits: ResizeLimits,
-    plan: SftPlan,
-    chats: Sequence[tuple[ChatTurn, ...]] = (),
-) -> list[Encoded]:
+def encoded_posts(lessons: Lessons, tokenizer: Any, limits: ResizeLimits, plan: SftPlan) -> list[Encoded]:
     """The examples of all steps in the order of learning; a tweet comes in a new form each epoch.
 
     A longer plan begins with the items of a shorter one, so that it can go on from its checkpoints.
     """
     random = Random(plan.seed)
-    pictures = [post.picture for post in posts if post.picture is not None]
     items: list[Encoded] = []
-    led = [encode(chat, tokenizer) for chat in chats]
+    led = [encode(chat, tokenizer) for chat in lessons.chats]
     while len(items) < plan.steps * plan.batch_size:
         epoch = [
-            encode(_dialogue(_shown(varied(post, random), pictures, plan, random), limits), tokenizer)
-            for post in posts
+            encode(
+                _dialogue(_shown(varied(post, random), lessons.strangers, plan, random), limits), tokenizer
+            )
+            for post in lessons.posts
         ] + led
         order = grouped_by_length([len(item.input_ids) for item in epoch], plan.batch_size, random)
         items += [epoch[i] for i in order]
     return items[: plan.steps * plan.batch_size]
 
 
-def _shown(post: LabelledPost, pictures: list[Path], plan: SftPlan, random: Random) -> LabelledPost:
-    if post.picture is not None or not pictures or random.random() >= plan.strange_picture_share:
+def _shown(post: LabelledPost, strangers: Sequence[Path], plan: SftPlan, random: Random) -> LabelledPost:
+    if post.picture is not None or not strangers or random.random() >= plan.strange_picture_share:
         return post
     return replace(
         post,
-        picture=random.choice(pictures),
+        picture=random.choice(strangers),
         entities=tuple(replace(entity, boxes=()) for entity in post.entities),
     )
 

@@ -24,7 +24,7 @@ from training.secot.writers import RuleWriter
 from training.sft.batches import Collator, as_dataset
 from training.sft.chats import read_chats
 from training.sft.encode import IGNORED, encode
-from training.sft.run import SftPlan, run_sft
+from training.sft.run import Lessons, SftPlan, run_sft
 
 STAMPED = replace(MODEL, resize=PICTURES)
 
@@ -93,5 +93,5 @@ async def test_nothing_of_posts_prompts_and_observations_is_learnt(led, base):
 async def test_trajectories_are_learnt_beside_posts(led, tmp_path):
     chats = read_chats(led[1], PICTURES.factor_px)
     plan = SftPlan(steps=2, batch_size=2, compiled=False, warmup_steps=1)
-    run_sft(tiny_base, [], PICTURES, chats=chats, plan=plan, out=tmp_path / "run")
+    run_sft(tiny_base, Lessons([], chats), PICTURES, plan=plan, out=tmp_path / "run")
     assert (tmp_path / "run" / "adapter").is_dir()
