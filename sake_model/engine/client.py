@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
-from opentelemetry import metrics, propagate, trace
+from opentelemetry import propagate
 
 from sake_model.engine.chat_format import (
     chat_request,
@@ -33,11 +31,11 @@ from sake_model.engine.interface import (
     Sampling,
 )
 from sake_model.engine.served import Served, read_served
+from sake_model.engine.telemetry import observed
 from sake_model.engine.turnstile import MODEL_PATH, REVISION_HEADER
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from types import TracebackType
 
     from sake_model.deadline import Deadline
@@ -51,13 +49,6 @@ HTTP_SERVER_ERROR = 500
 
 # The server holds the question back while it reads new weights, for a few seconds.
 SERVED_TIMEOUT_S = 15.0
-
-_tracer = trace.get_tracer("sake")
-_meter = metrics.get_meter("sake")
-# Names and units of the OpenTelemetry GenAI conventions; written out, since their Python
-# package marks them as moved to another repository.
-_duration = _meter.create_histogram("gen_ai.client.operation.duration", "s", "One model turn")
-_tokens = _meter.create_histogram("gen_ai.client.token.usage", "{token}", "Tokens of one model turn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +210,7 @@ class VllmEngine:
         try:
             async with asyncio.timeout(deadline.left_s):
                 facts = await self.facts()
-                async with _observed(facts, max_tokens, sampling) as seen:
+                async with observed(facts.model, max_tokens, sampling, vllm=facts.vllm) as seen:
                     seen.completion = await self._turn(
                         facts, messages, stop, max_tokens, sampling=sampling, revision=revision
                     )
@@ -375,54 +366,3 @@ class BoundEngine:
 def _as_unavailable(status: int, body: bytes) -> EngineUnavailable | OperatorError:
     error = error_of(status, body)
     return error if isinstance(error, OperatorError) else EngineUnavailable(str(error))
-
-
-@dataclass(slots=True)
-class _Seen:
-    completion: Completion = None  # type: ignore[assignment]
-
-
-@contextlib.asynccontextmanager
-async def _observed(facts: ServerFacts, max_tokens: int, sampling: Sampling) -> AsyncIterator[_Seen]:
-    """Span `chat {model}` and the two GenAI client metrics around one turn."""
-    common: dict[str, Any] = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "vllm" if facts.vllm else "openai",
-        "gen_ai.request.model": facts.model,
-    }
-    seen, started_s = _Seen(), time.perf_counter()
-    ended = dict(common)
-    with _tracer.start_as_current_span(f"chat {facts.model}", kind=trace.SpanKind.CLIENT) as span:
-        try:
-            yield seen
-        except BaseException as error:
-            ended["error.type"] = type(error).__name__
-            span.set_attribute("error.type", ended["error.type"])
-            raise
-        else:
-            _count_tokens(seen.completion, common)
-        finally:
-            _duration.record(time.perf_counter() - started_s, ended)
-            if span.is_recording():
-                span.set_attributes(common)
-                span.set_attributes(_details(seen.completion, max_tokens, sampling))
-
-
-def _count_tokens(turn: Completion, common: dict[str, Any]) -> None:
-    _tokens.record(turn.prompt_tokens, {**common, "gen_ai.token.type": "input"})
-    _tokens.record(turn.output_tokens, {**common, "gen_ai.token.type": "output"})
-
-
-def _details(turn: Completion | None, max_tokens: int, sampling: Sampling) -> dict[str, Any]:
-    details: dict[str, Any] = {
-        "gen_ai.request.max_tokens": max_tokens,
-        "gen_ai.request.temperature": sampling.temperature,
-    }
-    if turn is not None:
-        details |= {
-            "gen_ai.usage.input_tokens": turn.prompt_tokens,
-            "gen_ai.usage.output_tokens": turn.output_tokens,
-            "gen_ai.usage.cache_read.input_tokens": turn.cached_tokens,
-            "gen_ai.response.finish_reasons": (turn.finish.value,),
-        }
-    return details

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -111,17 +112,16 @@ class Supervision:
             raise ReloadFailed(f"the trial took over {limits.trial_timeout_s:.0f} s") from error
 
     async def _answered(self, prompts: PromptSet, limits: ReloadLimits, enough: int) -> int:
-        turns = [asyncio.ensure_future(self._turn(prompts, text, limits)) for text in TRIAL_POSTS]
+        left = {asyncio.ensure_future(self._turn(prompts, text, limits)) for text in TRIAL_POSTS}
         found = 0
         try:
-            for turn in asyncio.as_completed(turns):
-                if found >= enough:
-                    break
-                found += await turn
+            while left and found < enough:
+                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                found += sum(turn.result() for turn in done)
         finally:
-            for left in turns:
-                left.cancel()
-            await asyncio.gather(*turns, return_exceptions=True)
+            for turn in left:
+                turn.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
         return found
 
     async def _numbers(self, limits: ReloadLimits) -> None:
@@ -169,6 +169,6 @@ class Supervision:
                 if response.status != HTTPStatus.OK:
                     said = raw[:300].decode(errors="replace")
                     raise ReloadFailed(f"{url}: HTTP {response.status}: {said}")
-                return orjson.loads(raw)
+                return json.loads(raw)  # which knows NaN, unlike orjson
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ReloadFailed(f"{url}: {error!r}") from error

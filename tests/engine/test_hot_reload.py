@@ -67,15 +67,15 @@ def test_under_load_no_turn_is_lost_and_the_new_weights_answer(vllm, checkpoint,
         before = await turn(engine, 1)
         load = [asyncio.create_task(turn(engine, number)) for number in range(2, 26)]
         await asyncio.sleep(0.5)
-        waited_s = await asyncio.to_thread(lambda: vllm.run(vllm.server.reload(fresh)))
+        reloaded = await asyncio.to_thread(lambda: vllm.run(vllm.server.reload(fresh)))
         answered = await asyncio.gather(*load)
         after = await turn(engine, 1)
         vllm.run(vllm.server.reload(checkpoint))
-        return before, answered, after, await turn(engine, 1), waited_s
+        return before, answered, after, await turn(engine, 1), reloaded
 
     starts = vllm.server.starts
-    before, answered, after, back, waited_s = run(vllm, scene)
-    print(f"new turns waited {waited_s:.2f} s")
+    before, answered, after, back, reloaded = run(vllm, scene)
+    print(f"turns were held {reloaded.held_s:.2f} s, {reloaded.withdrawn} begun anew")
     assert all(answered)
     assert after != before, "pictures and prefixes of the old weights are not remembered"
     assert back == before

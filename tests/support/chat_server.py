@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sake_model.engine.turnstile import MODEL_PATH, REVISION_HEADER
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
@@ -53,6 +55,10 @@ class ChatServer:
     model: str = "sake"
     healthy: bool = True
     key: str | None = None
+    serves: bytes | None = None
+    """What it tells of its model; None = it is no server of `sake engine`."""
+    revision: str = ""
+    """Puts it on every answer, and refuses turns for another one."""
     held: set[str] = field(default_factory=set)
     """uuids of the pictures that it holds, as vLLM's cache does."""
     replies: list[Reply] = field(default_factory=list)
@@ -82,6 +88,8 @@ class ChatServer:
         self.asked.append(body)
         self.headers.append(dict(request.headers))
         self.busy.set()
+        if self.revision and request.headers.get(REVISION_HEADER, self.revision) != self.revision:
+            return error(412, "another one is served")
         try:
             if self.replies:
                 return await self.replies.pop(0)(request, body)
@@ -93,7 +101,11 @@ class ChatServer:
                 self.held.add(part.get("uuid", ""))
             elif part["uuid"] not in self.held:
                 return error(400, "Cache miss for image at index 0 but data is not provided.")
-        return web.json_response(completion(self.text))
+        named = {REVISION_HEADER: self.revision} if self.revision else {}
+        return web.json_response(completion(self.text), headers=named)
+
+    async def told(self, request: web.Request) -> web.Response:
+        return web.Response(body=self.serves) if self.serves is not None else error(404, "Not Found")
 
 
 def pictures_in(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -107,6 +119,7 @@ async def serving(server: ChatServer, *, port: int = 0) -> AsyncIterator[ChatSer
     """Serve on a free local port while the block runs."""
     app = web.Application()
     app.router.add_get("/v1/models", server.models)
+    app.router.add_get(MODEL_PATH, server.told)
     app.router.add_get("/health", server.health)
     app.router.add_post("/v1/chat/completions", server.chat)
     # handler_cancellation: a client that goes away cancels the handler, as vLLM aborts its work.

@@ -22,8 +22,9 @@ from support.chat_server import (
     serving,
 )
 
+from sake_model.checkpoint.manifest import Manifest
 from sake_model.deadline import Deadline
-from sake_model.engine import client as client_module
+from sake_model.engine import telemetry
 from sake_model.engine.client import EngineTarget, VllmEngine
 from sake_model.engine.interface import (
     Completion,
@@ -33,8 +34,10 @@ from sake_model.engine.interface import (
     EngineTimeout,
     EngineUnavailable,
     Message,
+    ModelChanged,
     PromptTooLong,
 )
+from sake_model.engine.served import Served
 from sake_model.grounding import Size
 from sake_model.pictures import ModelPicture
 from schemas.errors import OperatorError
@@ -268,9 +271,9 @@ async def test_a_turn_is_a_genai_span_with_its_metrics(server, engine, monkeypat
     tracing = TracerProvider()
     tracing.add_span_processor(SimpleSpanProcessor(spans))
     meter = MeterProvider([reader]).get_meter("sake")
-    monkeypatch.setattr(client_module, "_tracer", tracing.get_tracer("sake"))
-    monkeypatch.setattr(client_module, "_duration", meter.create_histogram("duration"))
-    monkeypatch.setattr(client_module, "_tokens", meter.create_histogram("tokens"))
+    monkeypatch.setattr(telemetry, "_tracer", tracing.get_tracer("sake"))
+    monkeypatch.setattr(telemetry, "_duration", meter.create_histogram("duration"))
+    monkeypatch.setattr(telemetry, "_tokens", meter.create_histogram("tokens"))
 
     await ask(engine)
     server.replies = [refusing(503, "queue full")]
@@ -288,3 +291,50 @@ async def test_a_turn_is_a_genai_span_with_its_metrics(server, engine, monkeypat
     found = {metric.name: metric.data.data_points for metric in scope.metrics}
     assert {p.attributes.get("error.type") for p in found["duration"]} == {None, "EngineOverloaded"}
     assert {p.sum for p in found["tokens"]} == {56, 8}
+
+
+# Which checkpoint answers -----------------------------------------------------------------------
+
+
+def bound_ask(engine: VllmEngine, revision: str):
+    return engine.bound(revision).generate(
+        (Message("user", (picture("a"), "A post")),), stop=(), max_tokens=16, deadline=Deadline.after(5)
+    )
+
+
+async def test_a_server_tells_what_it_serves_or_that_it_does_not_tell(server, engine):
+    assert await engine.served() is None
+    said = Served(
+        manifest=Manifest(name="mine", digest="sha256:" + "0" * 64), prompts={"first.txt": "{text}"}
+    )
+    server.serves = said.encode()
+    told = await engine.served()
+    assert told == said
+    assert told.revision == said.revision
+
+
+async def test_what_an_other_version_tells_is_no_reason_to_guess(server, engine):
+    server.serves = b'{"manifest": {"name": "x", "new_field": 1}}'
+    with pytest.raises(OperatorError, match="the same version"):
+        await engine.served()
+
+
+async def test_a_bound_engine_answers_by_its_checkpoint_only(server, engine):
+    server.revision = "r1"
+    assert (await bound_ask(engine, "r1")).text
+    server.revision = "r2"
+    with pytest.raises(ModelChanged):
+        await bound_ask(engine, "r1")
+    assert (await bound_ask(engine, "r2")).text
+    assert by_name(server.asked[-1]) == [False], "what the server held of pictures went with its caches"
+    assert (await ask(engine)).text, "one that is not bound takes any"
+
+
+async def test_an_answer_without_the_name_of_its_checkpoint_is_not_taken_for_it(server, engine):
+    server.revision = ""  # a plain server behind the same address
+    with pytest.raises(ModelChanged):
+        await bound_ask(engine, "r1")
+    assert (await bound_ask(engine, "")).text
+    server.revision = "r1"  # and the other way round
+    with pytest.raises(ModelChanged):
+        await bound_ask(engine, "")

@@ -1,0 +1,155 @@
+"""A change of weights, decided: the supervisor with a process that stands in for vLLM; tests/engine has
+the real one."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from support import fake_vllm
+
+from sake_model.checkpoint.manifest import Manifest, digest_of_files, write_manifest
+from sake_model.engine.launcher import EngineServer, SupervisorLimits
+from sake_model.engine.reload import TRIAL_POSTS, ReloadLimits, refusal
+from sake_model.engine.serve_options import ServeOptions
+from schemas.errors import OperatorError
+
+LIMITS = SupervisorLimits(
+    start_timeout_s=5.0,
+    first_backoff_s=0.05,
+    stop_grace_s=0.5,
+    reload=ReloadLimits(drain_s=0.01, trial_timeout_s=5.0),
+)
+
+
+def checkpoint(folder: Path, weights: bytes = b"\1") -> Path:
+    """The smallest folder that may take another one's place: one tensor of one byte."""
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    header = json.dumps({"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + weights)
+    digest = digest_of_files(folder)
+    write_manifest(folder, Manifest(name=folder.name, digest=digest, files_digest=digest))
+    return folder
+
+
+def environment(folder: Path, finite: int = 0) -> Path:
+    """A model environment whose check for numbers that are none ends with this status."""
+    (folder / "bin").mkdir(parents=True)
+    scripts = {
+        "vllm": f'exec {sys.executable} {fake_vllm.__file__} well "$@"',
+        "python": f"echo 'numbers that are none' >&2; exit {finite}",
+    }
+    for name, line in scripts.items():
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / "bin" / name).chmod(0o755)
+    return folder
+
+
+class Running:
+    """A supervised server of a checkpoint `old`, and what was asked of it."""
+
+    def __init__(self, server: EngineServer, folder: Path, pids: Path) -> None:
+        self.server, self.folder, self.pids = server, folder, pids
+
+    @property
+    def calls(self) -> list[str]:
+        return Path(f"{self.pids}.calls").read_text().splitlines()
+
+    async def reload(self, name: str, weights: bytes = b"\2"):
+        return await self.server.reload(checkpoint(self.folder / name, weights))
+
+    @property
+    def serves(self) -> str:
+        assert self.server.served is not None
+        return self.server.served.manifest.name
+
+
+@pytest.fixture
+async def running(tmp_path, monkeypatch):
+    pids = tmp_path / "pids"
+    monkeypatch.setenv("FAKE_VLLM_PIDS", str(pids))
+    options = ServeOptions(
+        str(checkpoint(tmp_path / "old")), environment(tmp_path / "environment"), reloadable=True
+    )
+    async with EngineServer(options, tmp_path / "engine.log", LIMITS) as server:
+        await asyncio.wait_for(server.ready(), 10)
+        yield Running(server, tmp_path, pids)
+
+
+async def test_a_sound_checkpoint_goes_live_after_its_trial(running):
+    assert running.calls == ["open old"], "nobody is answered before it is known what is served"
+    reloaded = await running.reload("new")
+    assert running.calls[1:] == ["swap new", "open new"]
+    assert (reloaded.served.manifest.name, reloaded.withdrawn, running.serves) == ("new", 1, "new")
+    assert 0 < reloaded.held_s < 5
+
+
+async def test_after_a_restart_what_is_live_is_served_again(running):
+    await running.reload("new")
+    os.kill(json.loads(running.pids.read_text())[0], signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while running.server.starts < 2:
+            await asyncio.sleep(0.02)
+        await running.server.ready()
+    assert running.calls[-1] == "open new"
+    assert running.server.starts == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("mumbling", f"none of {len(TRIAL_POSTS)} trial posts"),
+        ("broken", "probabilities are none"),
+        ("unreadable", "no such file"),
+    ],
+)
+async def test_one_that_fails_is_taken_back_before_anybody_is_answered_by_it(running, name, says):
+    with pytest.raises(OperatorError, match=rf"(?s)was taken back.*{says}"):
+        await running.reload(name)
+    assert running.calls[1:] == [f"swap {name}", "swap old", "open old"]
+    assert running.serves == "old"
+    assert (await running.reload("new")).served.manifest.name == "new", "and the next may come"
+
+
+async def test_one_that_takes_the_server_down_is_not_what_it_comes_back_with(running):
+    with pytest.raises(OperatorError, match="was taken back"):
+        await running.reload("fatal")
+    async with asyncio.timeout(10):
+        while running.server.starts < 2:
+            await asyncio.sleep(0.02)
+        await running.server.ready()
+    assert running.calls[-1] == "open old"
+    assert running.serves == "old"
+
+
+async def test_what_is_refused_beforehand_never_reaches_the_server(running):
+    with pytest.raises(OperatorError, match="no checkpoint folder"):
+        await running.server.reload(running.folder / "nowhere")
+    with pytest.raises(OperatorError, match="is being served"):
+        await running.server.reload(running.folder / "old")
+    changed = checkpoint(running.folder / "changed")
+    (changed / "config.json").write_text('{"hidden_size": 8}')
+    with pytest.raises(OperatorError, match=r"not those that its sake\.json"):
+        await running.server.reload(changed)
+    (running.folder / "environment/bin/python").write_text("#!/bin/sh\necho 'none' >&2\nexit 1\n")
+    with pytest.raises(OperatorError, match="none"):
+        await running.reload("not_finite")
+    assert running.calls == ["open old"]
+
+
+async def test_a_server_that_was_not_started_for_it_says_so(tmp_path):
+    options = ServeOptions("org/model", environment(tmp_path / "environment"))
+    server = EngineServer(options, tmp_path / "engine.log")
+    with pytest.raises(OperatorError, match="not started for hot reload"):
+        await server.reload(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "stays"), [(3, 3, True), (3, 1, True), (1, 0, False), (0, 0, True), (0, 2, True)]
+)
+def test_a_model_that_forgot_the_format_does_not_stay(before, after, stays):
+    assert (refusal(before, after) is None) == stays
