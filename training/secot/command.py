@@ -22,6 +22,7 @@ from training.secot.run import SecotPlan, Summary, Writing, run_secot
 from training.secot.teacher import Teacher, TeacherPlan
 from training.secot.writers import RuleWriter
 from training.synthetic.identity import Split
+from training.synthetic.misleading import with_misleading
 from training.synthetic.world import NAMES, World, world_rows
 from training.tags.bands import Thresholds
 from training.tags.records import TAGS_FILE, PostTags
@@ -39,7 +40,10 @@ KEY_VARIABLE = "SAKE_TEACHER_KEY"
 @click.option("--held-out", is_flag=True, help="The world of the identities held out of training.")
 @click.option("--assets", type=FOLDER, help="Folder of the archives of the other sources.")
 @click.option("--offline", is_flag=True, help="Download nothing; what is missing is named.")
-def index(*, home: Path, world_seed: int, held_out: bool, assets: Path | None, offline: bool) -> None:
+@click.option("--misleading", is_flag=True, help="Some rare brands have a wrong picture, some none.")
+def index(
+    *, home: Path, world_seed: int, held_out: bool, assets: Path | None, offline: bool, misleading: bool
+) -> None:
     """Build a local search index that also knows the invented world."""
     split: Split = "held_out" if held_out else "train"
     world = Source(
@@ -48,7 +52,8 @@ def index(*, home: Path, world_seed: int, held_out: bool, assets: Path | None, o
         lambda _: world_rows(World(split, world_seed)),
         lambda: f"{split} {world_seed} {NAMES} names",
     )
-    report = build_index(home, sources=(*SOURCES, world), assets=assets, offline=offline)
+    known = with_misleading(SOURCES) if misleading else SOURCES
+    report = build_index(home, sources=(*known, world), assets=assets, offline=offline)
     click.echo(f"{report.path}: {report.rows}")
     for source, reason in report.missing.items():
         click.echo(f"without {source}: {reason}", err=True)

@@ -12,6 +12,7 @@ from random import Random
 from training.secot.kinds import a_kind, said_of
 
 __all__ = [
+    "Comparison",
     "Finding",
     "after_images",
     "after_text",
@@ -63,6 +64,18 @@ MISSED = (
 )
 COMPARED = ("The reference shows {name}; it is in the picture.", "{name} is there, like in the reference.")
 NOT_THERE = ("{name} of the reference is not in the picture.", "The picture does not show {name}.")
+STRANGE = (
+    "What was found is not {name}; the picture itself says where it is.",
+    "The reference is of something else, but {name} is in the picture.",
+)
+STRANGE_NOT_THERE = (
+    "What was found is not {name}, and the picture does not say that name.",
+    "The reference is of something else; {name} is not to be seen.",
+)
+NO_REFERENCE_THERE = (
+    "No reference for {name}; the picture itself says where it is.",
+    "No picture of {name} was found, but it is there.",
+)
 NO_REFERENCE = ("No reference for {name}.", "No picture of {name} was found.")
 SURE_SHARE = 0.3
 """Posts without a search whose reason also says that none is needed."""
@@ -78,6 +91,16 @@ class Finding:
     kind: str
     """The coarse kind of this type (`kinds.kind_of`)."""
     snippets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What an image search brought about one entity, and what the post's picture shows of it."""
+
+    name: str
+    reference: bool | None
+    """Whether the picture that was found is of it; None where none was found."""
+    shown: bool
 
 
 def listed(names: tuple[str, ...]) -> str:
@@ -111,15 +134,17 @@ def after_text(findings: tuple[Finding, ...], random: Random) -> str:
     return " ".join(_judged(finding, random) for finding in findings)
 
 
-def after_images(compared: tuple[tuple[str, bool, bool], ...], random: Random) -> str:
-    """`compared`: name, whether a reference was found, whether the post's picture shows it."""
-    said = []
-    for name, reference, shown in compared:
-        if not reference:
-            said.append(random.choice(NO_REFERENCE).format(name=name))
-        else:
-            said.append(random.choice(COMPARED if shown else NOT_THERE).format(name=name))
-    return " ".join(said)
+def after_images(compared: tuple[Comparison, ...], random: Random) -> str:
+    """What each reference shows, and whether the post's picture shows it."""
+    return " ".join(random.choice(_forms(each)).format(name=each.name) for each in compared)
+
+
+def _forms(compared: Comparison) -> tuple[str, ...]:
+    if compared.reference is None:
+        return NO_REFERENCE_THERE if compared.shown else NO_REFERENCE
+    if not compared.reference:
+        return STRANGE if compared.shown else STRANGE_NOT_THERE
+    return COMPARED if compared.shown else NOT_THERE
 
 
 def and_seen(reason: str, others: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from sake_model.dialogue import Dialogue, Observation
 from sake_model.engine.interface import Completion, FinishReason
 from sake_model.evidence import concerns
 from sake_model.protocol import Answer, SearchAction, Turn, render_turn
+from sake_model.search.names import compact
 from schemas.entities import Tool
 from training.dialogues import reason_of
 from training.model_setup import ModelSetup
@@ -95,9 +96,16 @@ def _so_far(case: Case, dialogue: Dialogue, random: Random) -> str:
     compared = []
     for entity in case.told(tool):
         name = dialogue.text[entity.start : entity.end]
-        found = any(each.pictures for each in _about(name, dialogue, tool))
-        compared.append((name, found, bool(entity.boxes)))
+        compared.append(grammar.Comparison(name, _of_it(name, dialogue), bool(entity.boxes)))
     return grammar.after_images(tuple(dict.fromkeys(compared)), random)
+
+
+def _of_it(name: str, dialogue: Dialogue) -> bool | None:
+    """Whether the reference that was found for a name is of what bears it; None without a reference."""
+    titles = [each.results[0].title for each in _about(name, dialogue, Tool.IMAGE) if each.pictures]
+    # As one word as well: a hashtag has the name without its blanks.
+    known = [concerns(title, name) or compact(title) == compact(name) for title in titles]
+    return any(known) if known else None
 
 
 def _about(name: str, dialogue: Dialogue, tool: Tool) -> list[Observation]:

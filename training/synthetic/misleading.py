@@ -11,13 +11,14 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
+from sake_model.search.index.build import Source
 from sake_model.search.index.marks import brand_picture, brand_rows
 from sake_model.search.index.rows import Row
 from schemas.entities import Tool
 from training.synthetic.identity import drawn, is_familiar
 from training.synthetic.marks import Brand, read_brands
 
-__all__ = ["Reference", "misleading_rows", "reference_of", "stand_in"]
+__all__ = ["Reference", "misleading_rows", "reference_of", "stand_in", "with_misleading"]
 
 WRONG_SHARE = 0.05
 MISSING_SHARE = 0.05
@@ -49,6 +50,15 @@ def stand_in(name: str, brands: Sequence[Brand]) -> Brand:
     return min(others, key=lambda other: hashlib.sha256(f"{name}/{other.name}".encode()).digest())
 
 
+def with_misleading(sources: Sequence[Source]) -> tuple[Source, ...]:
+    """The sources of an index, the brands as such a web has them."""
+    # Under a name of its own: the index is built anew for other rows of the same archive.
+    return tuple(
+        Source("misleading brands", each.asset, misleading_rows) if each.name == "brands" else each
+        for each in sources
+    )
+
+
 def misleading_rows(archive: Path) -> Iterator[Row]:
     """The rows of all brands, as an index of such a web has them. Raises AssetMissing without CairoSVG."""
     by_split = [read_brands(archive, "train"), read_brands(archive, "held_out")]
@@ -59,4 +69,10 @@ def misleading_rows(archive: Path) -> Iterator[Row]:
             yield row
         elif reference is Reference.WRONG:
             other = stand_in(row.title, split_of_name[row.title])
-            yield replace(row, picture=brand_picture(other.path, other.colour))
+            yield replace(
+                row,
+                title=other.name,
+                snippet=f"Logo of {other.name}.",
+                aliases=(row.title, *row.aliases),
+                picture=brand_picture(other.path, other.colour),
+            )

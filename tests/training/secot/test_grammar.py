@@ -8,6 +8,8 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fake_search import FakeSearch, found
+from support.images import encoded, quadrants
 from support.secot import CASE, KNOWN, MODEL, search_of
 
 from sake_model.protocol import parse_turn
@@ -15,7 +17,7 @@ from schemas.entities import Tool
 from training.data.labelled import LabelledEntity, LabelledPost
 from training.secot.cases import Case, Directive
 from training.secot.checks import faults
-from training.secot.grammar import Finding, after_text, listed
+from training.secot.grammar import Comparison, Finding, after_images, after_text, listed
 from training.secot.kinds import a_kind, kind_of, kinds_in, said_of
 from training.secot.lead import lead
 from training.secot.writers import RuleWriter
@@ -152,3 +154,35 @@ async def test_the_reference_picture_is_in_the_dialogue_as_serving_shows_it():
 def test_the_world_has_every_type():
     world = World("train", 1)
     assert {thing.type for name in range(200) for thing in world.listed(name)} == set(TYPES)
+
+
+@pytest.mark.parametrize(
+    ("reference", "shown", "said"),
+    [
+        (True, True, {"in the picture", "like in the reference"}),
+        (True, False, {"not in the picture", "does not show"}),
+        (False, True, {"the picture itself", "something else, but"}),
+        (False, False, {"does not say", "something else; "}),
+        (None, True, {"the picture itself", "but it is there"}),
+        (None, False, {"No reference for Kordal.", "No picture of Kordal was found."}),
+    ],
+)
+def test_a_reference_is_believed_if_it_is_of_the_thing(reference, shown, said):
+    for seed in range(10):
+        reason = after_images((Comparison("Kordal", reference, shown),), Random(seed))
+        assert any(each in reason for each in said)
+
+
+@pytest.mark.parametrize(
+    ("title", "believed"),
+    [("Kordal", True), ("Kordal Inc.", True), ("kordal", True), ("Velmo", False)],
+)
+async def test_a_reference_under_another_title_is_of_something_else(title, believed):
+    picture = encoded(quadrants(112, 112))
+    search = FakeSearch({(Tool.IMAGE, "Kordal"): (found(title, "", picture=picture),)})
+    case = replace(CASE, directives=(Directive(image=True), Directive(), Directive()))
+    led = await lead(case, RuleWriter(MODEL), search, MODEL, 5)
+    assert not faults(case, led.dialogue, MODEL)
+    last = "".join(part for part in led.dialogue.messages[-1].parts if isinstance(part, str))
+    strange = "not Kordal" in last or "something else" in last
+    assert strange is not believed
