@@ -14,15 +14,15 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 from support import tiny_checkpoints as tiny
 
-from sake_model.checkpoint.manifest import read_manifest
-from sake_model.engine.served import served_by
+from sake_model.engine.served import Served, served_by
 
 pytest.importorskip("aiokafka")
 
@@ -41,6 +41,7 @@ IN_FLIGHT = 8
 """Posts that one worker has in work."""
 MAX_PAUSE_S = 2.0
 READY_S = 240.0
+MARGIN = timedelta(seconds=3)
 
 
 @dataclass
@@ -114,29 +115,44 @@ async def reload(folder: Path, variables: dict[str, str]) -> tuple[int, str, str
     return process.returncode, out.decode(), err.decode()
 
 
-async def test_posts_flow_on_through_a_good_and_three_bad_reloads(tmp_path: Path) -> None:
-    if not (MODEL_ENVIRONMENT / "bin" / "vllm").is_file():
-        pytest.skip(f"no vLLM in {MODEL_ENVIRONMENT}")
-    checkpoints = tmp_path / "checkpoints"
-    maker = [str(MODEL_ENVIRONMENT / "bin" / "python"), tiny.__file__, str(checkpoints)]
+@dataclass
+class Scene:
+    """What happened."""
+
+    checkpoints: Path
+    sent: list[bytes] = field(default_factory=list)
+    reloads: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    asked: datetime = datetime.min
+    live: datetime = datetime.max
+    messages: list[Any] = field(default_factory=list)
+    letters: list[Any] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> Any:
+        """What the good reload printed."""
+        return orjson.loads(self.reloads[tiny.NEW][1])
+
+
+async def played(folder: Path) -> Scene:
+    """Posts flow; meanwhile three bad checkpoints and a good one are to go live."""
+    scene = Scene(folder / "checkpoints")
+    maker = [str(MODEL_ENVIRONMENT / "bin" / "python"), tiny.__file__, str(scene.checkpoints)]
     await asyncio.to_thread(subprocess.run, maker, check=True)
-    home = tmp_path / "home"
-    home.mkdir()
-    common = {"SAKE_HOME": str(home)}
+    common = {"SAKE_HOME": str(folder / "home")}
     engine = {
         **common,
-        "SAKE_MODEL": str(checkpoints / tiny.OLD),
+        "SAKE_MODEL": str(scene.checkpoints / tiny.OLD),
         "SAKE_ENGINE_ENVIRONMENT": str(MODEL_ENVIRONMENT),
         "SAKE_ENGINE_DTYPE": "float32",
         "SAKE_ENGINE_CPU_THREADS": "1",
     }
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(sake_engine(engine, tmp_path / "engine.err"))
-        kafka = await stack.enter_async_context(running_kafka(tmp_path / "broker"))
+        url = await stack.enter_async_context(sake_engine(engine, folder / "engine.err"))
+        kafka = await stack.enter_async_context(running_kafka(folder / "broker"))
         await kafka.create(PARTITIONS)
-        # The workers' machine has no checkpoint: all that they know of it is what the server tells.
+        # The workers' home has no checkpoint: all that they know of it is what the server tells.
         worker = {
-            **common,
+            "SAKE_HOME": str(folder / "elsewhere"),
             "SAKE_ENGINE_URL": url,
             "SAKE_KAFKA_BOOTSTRAP_SERVERS": kafka.connection.bootstrap_servers,
             "SAKE_TOPICS_PREFIX": kafka.names.posts.removesuffix(".posts"),
@@ -146,7 +162,7 @@ async def test_posts_flow_on_through_a_good_and_three_bad_reloads(tmp_path: Path
         }
         workers = [
             await stack.enter_async_context(
-                worker_process({**worker, "SAKE_WORKER_ID": name}, tmp_path / f"{name}.log")
+                worker_process({**worker, "SAKE_WORKER_ID": name}, folder / f"{name}.log")
             )
             for name in ("w0", "w1")
         ]
@@ -154,60 +170,70 @@ async def test_posts_flow_on_through_a_good_and_three_bad_reloads(tmp_path: Path
         stream = Stream(kafka)
         flowing = asyncio.create_task(stream.flow())
         await stream.recognised(40)
-        refused = {
-            name: await reload(checkpoints / name, common) for name in (tiny.OTHER_SHAPE, tiny.NO_NUMBERS)
-        }
-        await stream.recognised(20)
-        asked = datetime.now().astimezone()
-        code, out, err = await reload(checkpoints / tiny.NEW, common)
-        assert code == 0, err
-        live = datetime.now().astimezone()
-        await stream.recognised(40)
-        taken_back = await reload(checkpoints / tiny.NONSENSE, common)
-        await stream.recognised(40)
+        for name in (tiny.OTHER_SHAPE, tiny.NO_NUMBERS, tiny.NEW, tiny.NONSENSE):
+            asked = datetime.now(UTC)
+            scene.reloads[name] = await reload(scene.checkpoints / name, common)
+            if name == tiny.NEW:
+                scene.asked, scene.live = asked, datetime.now(UTC)
+            await stream.recognised(30)
         await stream.end()
         await flowing
         for one in workers:
             one.check()
-        messages = await kafka.read(kafka.names.recognitions)
-        letters = await kafka.read(kafka.names.dead_letters)
+        scene.sent = stream.sent
+        scene.messages = await kafka.read(kafka.names.recognitions)
+        scene.letters = await kafka.read(kafka.names.dead_letters)
+    return scene
 
-    assert refused[tiny.OTHER_SHAPE][0] == refused[tiny.NO_NUMBERS][0] == taken_back[0] == 2
-    assert "tensor model.norm.weight is (7,)" in refused[tiny.OTHER_SHAPE][2]
-    assert "numbers that are none" in refused[tiny.NO_NUMBERS][2]
-    assert "was taken back" in taken_back[2]
 
-    assert Counter(message.key for message in (*messages, *letters)) == Counter(stream.sent)
-    assert letters == []
+async def test_posts_flow_on_through_a_good_and_three_bad_reloads(tmp_path: Path) -> None:
+    if not (MODEL_ENVIRONMENT / "bin" / "vllm").is_file():
+        pytest.skip(f"no vLLM in {MODEL_ENVIRONMENT}")
+    scene = await played(tmp_path)
+    codes = {name: code for name, (code, _, _) in scene.reloads.items()}
+    assert codes == {tiny.OTHER_SHAPE: 2, tiny.NO_NUMBERS: 2, tiny.NEW: 0, tiny.NONSENSE: 2}, scene.reloads
+    assert "tensor model.norm.weight is (7,)" in scene.reloads[tiny.OTHER_SHAPE][2]
+    assert "numbers that are none" in scene.reloads[tiny.NO_NUMBERS][2]
+    assert "was taken back" in scene.reloads[tiny.NONSENSE][2]
 
-    old, new = (read_manifest(checkpoints / name) for name in (tiny.OLD, tiny.NEW))
-    assert orjson.loads(out)["digest"] == new.digest
-    records = [(message.partition, decode(message.value, Recognition)) for message in messages]
-    assert {record.model.digest for _, record in records} == {old.digest, new.digest}
-    prompts = {
-        read_manifest(checkpoints / name).digest: served_by(checkpoints / name).prompt_set()
-        for name in (tiny.OLD, tiny.NEW)
-    }
-    bounds = {old.digest: old.max_turn_tokens, new.digest: new.max_turn_tokens}
+    assert Counter(message.key for message in (*scene.messages, *scene.letters)) == Counter(scene.sent)
+    assert scene.letters == []
+
+    old, new = (served_by(scene.checkpoints / name) for name in (tiny.OLD, tiny.NEW))
+    assert scene.outcome["digest"] == new.manifest.digest
+    by_digest = {served.manifest.digest: served for served in (old, new)}
+    records = [(message.partition, decode(message.value, Recognition)) for message in scene.messages]
+    assert {record.model.digest for _, record in records} == set(by_digest)
     for _, record in records:
-        # Each by one checkpoint: its prompts, its bound of every turn.
-        wrote = prompts[record.model.digest]
-        assert wrote is not None
-        assert record.model.prompts_digest == wrote.digest
-        assert max(one.output_tokens for one in record.rounds) <= (bounds[record.model.digest] or 0)
+        _check_all_by_one(record, by_digest[record.model.digest])
     for partition in range(PARTITIONS):
-        _check_order([record for place, record in records if place == partition], old.digest)
+        _check_order([record for place, record in records if place == partition], old.manifest.digest)
+    assert _longest_pause_s([record for _, record in records], scene) < MAX_PAUSE_S
 
-    ends = sorted(record.recognised_at for _, record in records)
-    longest, when = max((later - earlier, earlier) for earlier, later in itertools.pairwise(ends))
-    around = [end for end in ends if asked <= end <= live]
+
+def _check_all_by_one(record: Recognition, wrote: Served) -> None:
+    """Its prompts, and its bound of every turn."""
+    prompts, most = wrote.prompt_set(), wrote.manifest.max_turn_tokens
+    assert prompts is not None
+    assert record.model.prompts_digest == prompts.digest
+    assert most is not None
+    assert all(one.output_tokens <= most for one in record.rounds)
+
+
+def _longest_pause_s(records: list[Recognition], scene: Scene) -> float:
+    """The longest time in which no post was finished, in the whole run; prints it and what else counts."""
+    ends = sorted(record.recognised_at for record in records)
+    gaps = [(later - earlier, earlier, later) for earlier, later in itertools.pairwise(ends)]
+    longest, began, _ = max(gaps)
+    # The change itself lies in the last moments of the command.
+    around = max(gap for gap, _, later in gaps if scene.asked <= later <= scene.live + MARGIN)
     print(
-        f"\n{len(stream.sent)} posts; turns held {orjson.loads(out)['held_s']:.2f} s, "
-        f"{orjson.loads(out)['withdrawn']} begun anew; longest time without a finished post "
-        f"{longest.total_seconds():.2f} s at {when:%H:%M:%S} (reload {asked:%H:%M:%S} to {live:%H:%M:%S}, "
-        f"{len(around)} posts finished meanwhile)"
+        f"\n{len(scene.sent)} posts in {(ends[-1] - ends[0]).total_seconds():.0f} s; turns were held "
+        f"{scene.outcome['held_s']:.2f} s, {scene.outcome['withdrawn']} begun anew; longest time without "
+        f"a finished post: {around.total_seconds():.2f} s around the change, {longest.total_seconds():.2f} s "
+        f"in all, at {began:%H:%M:%S} (reload {scene.asked:%H:%M:%S} to {scene.live:%H:%M:%S})"
     )
-    assert longest.total_seconds() < MAX_PAUSE_S
+    return longest.total_seconds()
 
 
 def _check_order(records: list[Recognition], old: str) -> None:
