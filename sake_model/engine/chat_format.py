@@ -181,7 +181,7 @@ def read_completion(body: bytes, stop: tuple[str, ...]) -> Completion:
 def _finish_of(reason: str | None) -> FinishReason:
     if reason in ("stop", None):
         return FinishReason.STOP
-    if reason == "length":
+    if reason in ("length", "repetition"):  # vLLM's, where an operator has its repetition detection on
         return FinishReason.LENGTH
     if reason in ("abort", "error"):
         raise EngineUnavailable(f"the server gave the request up ({reason})")

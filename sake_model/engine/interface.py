@@ -65,7 +65,7 @@ class FinishReason(StrEnum):
     STOP = "stop"
     """End of turn, or one of the stop strings (which is then part of the text)."""
     LENGTH = "length"
-    """`max_tokens` or the context was used up."""
+    """Cut off: `max_tokens` or the context was used up, or the server saw it repeat itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,11 @@ def test_a_turn_is_read_with_its_tokens():
     assert (turn.prompt_tokens, turn.output_tokens, turn.cached_tokens) == (56, 8, 32)
 
 
+def test_a_turn_that_the_server_ended_for_repeating_itself_is_cut_off():
+    turn = read_completion(orjson.dumps(completion("na na na", finish="repetition")), STOPS)
+    assert (turn.text, turn.finish) == ("na na na", FinishReason.LENGTH)
+
+
 def test_a_server_that_tells_less_still_makes_a_turn():
     turn = read_completion(b'{"choices": [{"message": {"content": null}}]}', STOPS)
     assert (turn.text, turn.finish, turn.prompt_tokens) == ("", FinishReason.STOP, 0)
