@@ -100,19 +100,23 @@ def sft(
 @click.option("--grounded", type=FOLDER, help="Folder of posts.json and images/ instead.")
 def check(*, data: Path | None, fine: bool, grounded: Path | None) -> None:
     """Tell what a corpus holds and what is wrong with it; exit code 1 when something is."""
+    from training.base import PICTURES  # noqa: PLC0415
     from training.data.twitter import read_twitter  # noqa: PLC0415
-    from training.data.validate import validate  # noqa: PLC0415
-    from training.synthetic.store import read_folder  # noqa: PLC0415
+    from training.data.validate import Findings, validate  # noqa: PLC0415
+    from training.synthetic.findings import ComposedFindings, composed_findings  # noqa: PLC0415
+    from training.synthetic.store import read_composed, read_folder, tells_looks  # noqa: PLC0415
 
     if (data is None) == (grounded is None):
         raise click.UsageError("give --data or --grounded")
-    splits = {}
+    parts: dict[str, Findings | ComposedFindings] = {}
     if grounded is not None:
-        splits["posts"] = validate(read_folder(grounded))
+        parts["posts"] = validate(read_folder(grounded))
+        if tells_looks(grounded):
+            parts["composed"] = composed_findings(read_composed(grounded), PICTURES)
     if data is not None:
-        splits = {split: validate(read_twitter(data, split, fine=fine)) for split in ("train", "dev")}
-    click.echo(json.dumps({split: found.as_json() for split, found in splits.items()}, indent=1))
-    if any(found.problems for found in splits.values()):
+        parts = {split: validate(read_twitter(data, split, fine=fine)) for split in ("train", "dev")}
+    click.echo(json.dumps({part: found.as_json() for part, found in parts.items()}, indent=1))
+    if any(found.problems for found in parts.values()):
         raise SystemExit(1)
 
 

@@ -19,7 +19,7 @@ from training.data.sake_json import SakeGold, read_sake_json, sake_post
 from training.synthetic.identity import Looks
 from training.synthetic.posts import ComposedPost, Composer, Shown
 
-__all__ = ["StoredPost", "read_composed", "read_folder", "write_folder"]
+__all__ = ["StoredPost", "read_composed", "read_folder", "tells_looks", "write_folder"]
 
 POSTS_FILE = "posts.json"
 IMAGES = "images"
@@ -69,6 +69,15 @@ def write_folder(composer: Composer, count: int, folder: Path) -> None:
 def read_folder(folder: Path) -> list[LabelledPost]:
     """The posts of such a folder, whoever wrote it. Raises OperatorError when it is none."""
     return read_sake_json(folder / POSTS_FILE, folder / IMAGES)
+
+
+def tells_looks(folder: Path) -> bool:
+    """Whether `write_folder` wrote the posts of a folder that holds some."""
+    try:
+        _decoder.decode((folder / POSTS_FILE).read_bytes())
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def read_composed(folder: Path) -> list[StoredPost]:
