@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from training.awareness.policies import Policy
+
 __all__ = ["compared", "told"]
 
 TASKS = ("mner", "gmner", "eeg")
 NONE = "-"
+MAIN = (Policy.NEVER.value, Policy.ADAPTIVE.value, Policy.ALWAYS.value)
+SHOWN = tuple(
+    f"{ours.value} - {theirs.value}"
+    for ours, theirs in (
+        (Policy.ADAPTIVE, Policy.NEVER),
+        (Policy.ADAPTIVE, Policy.ADAPTIVE_WITHOUT_IMAGES),
+        (Policy.ALWAYS_IMAGES, Policy.NEVER),
+    )
+)
+"""Of the differences, those that a page shows of each group; the file has all."""
 
 Figures = dict[str, Any]
 Row = Sequence[str]
@@ -18,13 +30,12 @@ def told(figures: Figures) -> str:
     """Policies, differences, groups, searches and decisions of one run."""
     tasks = [task for task in TASKS if all(task in each for each in figures["policies"].values())]
     parts = [
-        f"{figures['posts']} posts, {figures['with_picture']} with a picture, {figures['refused']} refused\n",
-        _policies(figures["policies"], tasks),
+        f"{figures['posts']} posts, {figures['with_picture']} with a picture, {figures['refused']} refused",
+        *(_scores(figures["policies"], task) for task in tasks),
+        _searches(figures["policies"]),
         _differences(figures["differences"], tasks),
     ]
-    for name, group in figures["groups"].items():
-        head = f"{name}: {group['entities']} entities of {group['posts']} posts"
-        parts.append(f"{head}\n{_group(group, tasks)}")
+    parts += [_groups(figures["groups"], task) for task in tasks if figures["groups"]]
     return "\n".join([*parts, _search(figures["search"]), _decisions(figures["decision"])])
 
 
@@ -52,18 +63,21 @@ def compared(figures: Figures) -> str:
     return "\n\n".join(parts)
 
 
-def _policies(policies: Figures, tasks: Sequence[str]) -> str:
-    head = ["policy", "posts"]
-    for task in tasks:
-        head += [f"{task} F1", "P", "R"]
-    rows: list[Row] = [[*head, "queries a post", "searches"]]
+def _scores(policies: Figures, task: str) -> str:
+    rows: list[Row] = [[f"{task} of the policies", "posts", "F1", "P", "R"]]
     for name, each in policies.items():
-        row = [name, str(each["posts"])]
-        for task in tasks:
-            found = each[task]
-            row += [_sure(found["f1"]), _plain(found["precision"]), _plain(found["recall"])]
-        rows.append([*row, _sure(each["queries_a_post"]), _plain(each["posts_searched"])])
-    return _aligned(rows)
+        found = each[task]
+        scores = (_sure(found["f1"]), _plain(found["precision"]), _plain(found["recall"]))
+        rows.append([name, str(each["posts"]), *scores])
+    return "\n" + _aligned(rows)
+
+
+def _searches(policies: Figures) -> str:
+    rows: list[Row] = [["searches", "posts that do", "queries a post", "rounds a post", "tokens a post"]]
+    for name, each in policies.items():
+        a_post = _sure(each["queries_a_post"]), _sure(each["rounds_a_post"])
+        rows.append([name, _plain(each["posts_searched"]), *a_post, f"{each['output_tokens_a_post']:.0f}"])
+    return "\n" + _aligned(rows)
 
 
 def _differences(differences: Figures, tasks: Sequence[str]) -> str:
@@ -72,9 +86,15 @@ def _differences(differences: Figures, tasks: Sequence[str]) -> str:
     return "\n" + _aligned(rows)
 
 
-def _group(group: Figures, tasks: Sequence[str]) -> str:
-    each = {**group["policies"], **group["differences"]}
-    return _aligned([[f"  {name}", *(_sure(found[task]) for task in tasks)] for name, found in each.items()])
+def _groups(groups: Figures, task: str) -> str:
+    shown = [pair for pair in SHOWN if any(pair in each["differences"] for each in groups.values())]
+    rows: list[Row] = [[f"{task} F1 by group", "entities", *MAIN, *shown]]
+    for name, each in groups.items():
+        scores = [_plain(each["policies"][policy][task]) for policy in MAIN]
+        found = each["differences"]
+        changes = [_sure(found[pair][task]) if pair in found else NONE for pair in shown]
+        rows.append([name, str(each["entities"]), *scores, *changes])
+    return "\n" + _aligned(rows)
 
 
 def _search(search: Figures) -> str:
