@@ -6,7 +6,6 @@ its own user can read. Nobody else is listened to.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import os
@@ -68,19 +67,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 async def control_of(server: Reloadable, home: Path) -> AsyncIterator[None]:
     """While the block runs, `sake engine reload` with this home folder reaches the server."""
     token = secrets.token_hex(16)
-    running: set[asyncio.Task[Reloaded]] = set()
 
     async def reload(request: web.Request) -> web.Response:
         shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(shown.encode(), token.encode()):
             return web.Response(status=401, text="this is not the token in engine.json")
         order = msgspec.json.decode(await request.read(), type=_Order)
-        # A reload that was begun ends, whether or not who asked for it still waits.
-        task = asyncio.create_task(server.reload(Path(order.folder)))
-        running.add(task)
-        task.add_done_callback(running.discard)
         try:
-            done = await asyncio.shield(task)
+            # It ends, whether or not who asked for it still waits: aiohttp cancels no handler.
+            done = await server.reload(Path(order.folder))
         except OperatorError as error:
             log.warning("not reloaded: %s", error)
             return web.Response(status=409, text=str(error))
@@ -103,8 +98,6 @@ async def control_of(server: Reloadable, home: Path) -> AsyncIterator[None]:
     finally:
         if (there := _address(path)) is not None and there.pid == os.getpid():
             path.unlink(missing_ok=True)
-        for task in running:
-            task.cancel()
         await runner.cleanup()
 
 

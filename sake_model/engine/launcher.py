@@ -107,6 +107,7 @@ class EngineServer:
         self._token = secrets.token_hex(16)
         self._served: Served | None = None
         self._sizes: ResizeLimits | None = None
+        self._well_formed = 0
         self.state = EngineState.STOPPED
         self.starts = 0
 
@@ -189,22 +190,19 @@ class EngineServer:
     async def _swapped(
         self, supervision: Supervision, serving: Path, folder: Path, fresh: Served
     ) -> Reloaded:
-        old, limits = self._served, self._limits.reload
+        old, limits, before = self._served, self._limits.reload, self._well_formed
         assert old is not None
-        try:
-            before = await supervision.trial(old, limits, enough=1)
-        except EngineError as error:
-            raise OperatorError(f"the server does not answer well as it is: {error}") from error
         began_s = time.monotonic()
         try:
             withdrawn = await supervision.swap(folder, limits)
-            after = await supervision.trial(fresh, limits, enough=1 if before else 0)
+            after = await supervision.trial(fresh, limits, enough=1)
             if why := refusal(before, after):
                 raise ReloadFailed(why)
             await supervision.let_in(fresh)
         except EngineError as error:
             await self._take_back(supervision, serving, old)
             raise OperatorError(f"{folder} was taken back, {serving} is served: {error}") from error
+        self._well_formed = after
         return Reloaded(fresh, time.monotonic() - began_s, withdrawn)
 
     def _replaceable(self, folder: Path) -> Path:
@@ -239,11 +237,21 @@ class EngineServer:
         self._sizes = self._served.manifest.resize_limits
         try:
             async with self._supervision() as supervision:
+                # While nobody else is answered: later a full queue could keep the trial out.
+                self._well_formed = await self._tried(supervision, self._served)
                 await supervision.let_in(self._served)
         except ReloadFailed:
             logger.exception("the server was not told what it serves")
             return False
         return True
+
+    async def _tried(self, supervision: Supervision, served: Served) -> int:
+        """How well it answers now, for later weights to be measured by."""
+        try:
+            return await supervision.trial(served, self._limits.reload, enough=1)
+        except EngineError as error:
+            logger.warning("%s does not answer its trial: %s", served.manifest.name, error)
+            return 0
 
     async def _supervise(self) -> NoReturn:
         failed, backoff_s = 0, self._limits.first_backoff_s

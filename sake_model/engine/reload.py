@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -107,7 +107,8 @@ class Supervision:
         try:
             async with asyncio.timeout(limits.trial_timeout_s):
                 await self._numbers(limits)
-                return await self._answered(prompts, limits, enough)
+                tokens = min(limits.trial_tokens, served.manifest.max_turn_tokens or limits.trial_tokens)
+                return await self._answered(prompts, replace(limits, trial_tokens=tokens), enough)
         except TimeoutError as error:
             raise ReloadFailed(f"the trial took over {limits.trial_timeout_s:.0f} s") from error
 

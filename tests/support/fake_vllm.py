@@ -88,6 +88,7 @@ def main() -> None:
     if mode == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     Handler.holds = Path(sys.argv[sys.argv.index("serve") + 1]).name
+    note(f"start {Handler.holds}")
     child = subprocess.Popen(["sleep", "3600"])
     Path(os.environ["FAKE_VLLM_PIDS"]).write_text(json.dumps([os.getpid(), child.pid]))
     HTTPServer(("127.0.0.1", port), Handler).serve_forever()

@@ -69,11 +69,17 @@ class Running:
 
 
 @pytest.fixture
-async def running(tmp_path, monkeypatch):
+def first():
+    """Which checkpoint is served at the start."""
+    return "old"
+
+
+@pytest.fixture
+async def running(tmp_path, monkeypatch, first):
     pids = tmp_path / "pids"
     monkeypatch.setenv("FAKE_VLLM_PIDS", str(pids))
     options = ServeOptions(
-        str(checkpoint(tmp_path / "old")), environment(tmp_path / "environment"), reloadable=True
+        str(checkpoint(tmp_path / first)), environment(tmp_path / "environment"), reloadable=True
     )
     async with EngineServer(options, tmp_path / "engine.log", LIMITS) as server:
         await asyncio.wait_for(server.ready(), 10)
@@ -81,11 +87,20 @@ async def running(tmp_path, monkeypatch):
 
 
 async def test_a_sound_checkpoint_goes_live_after_its_trial(running):
-    assert running.calls == ["open old"], "nobody is answered before it is known what is served"
+    assert running.calls == ["start old", "open old"], "nobody is answered before it is known what is served"
     reloaded = await running.reload("new")
-    assert running.calls[1:] == ["swap new", "open new"]
+    assert running.calls[2:] == ["swap new", "open new"]
     assert (reloaded.served.manifest.name, reloaded.withdrawn, running.serves) == ("new", 1, "new")
     assert 0 < reloaded.held_s < 5
+
+
+@pytest.mark.parametrize("first", ["mumbling"])
+async def test_weights_that_never_knew_the_format_bar_nobody(running):
+    (running.folder / "another").mkdir()
+    assert (await running.reload("another/mumbling")).served.manifest.name == "mumbling"
+    assert (await running.reload("new")).served.manifest.name == "new"
+    with pytest.raises(OperatorError, match="trial posts"):
+        await running.server.reload(running.folder / "mumbling")
 
 
 async def test_after_a_restart_what_is_live_is_served_again(running):
@@ -95,7 +110,7 @@ async def test_after_a_restart_what_is_live_is_served_again(running):
         while running.server.starts < 2:
             await asyncio.sleep(0.02)
         await running.server.ready()
-    assert running.calls[-1] == "open new"
+    assert running.calls[-2:] == ["start new", "open new"]
     assert running.server.starts == 2
 
 
@@ -110,7 +125,7 @@ async def test_after_a_restart_what_is_live_is_served_again(running):
 async def test_one_that_fails_is_taken_back_before_anybody_is_answered_by_it(running, name, says):
     with pytest.raises(OperatorError, match=rf"(?s)was taken back.*{says}"):
         await running.reload(name)
-    assert running.calls[1:] == [f"swap {name}", "swap old", "open old"]
+    assert running.calls[2:] == [f"swap {name}", "swap old", "open old"]
     assert running.serves == "old"
     assert (await running.reload("new")).served.manifest.name == "new", "and the next may come"
 
@@ -122,7 +137,7 @@ async def test_one_that_takes_the_server_down_is_not_what_it_comes_back_with(run
         while running.server.starts < 2:
             await asyncio.sleep(0.02)
         await running.server.ready()
-    assert running.calls[-1] == "open old"
+    assert running.calls[-2:] == ["start old", "open old"]
     assert running.serves == "old"
 
 
@@ -138,7 +153,7 @@ async def test_what_is_refused_beforehand_never_reaches_the_server(running):
     (running.folder / "environment/bin/python").write_text("#!/bin/sh\necho 'none' >&2\nexit 1\n")
     with pytest.raises(OperatorError, match="none"):
         await running.reload("not_finite")
-    assert running.calls == ["open old"]
+    assert running.calls == ["start old", "open old"]
 
 
 async def test_a_server_that_was_not_started_for_it_says_so(tmp_path):
