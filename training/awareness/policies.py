@@ -10,6 +10,8 @@ the model, or between it and the search:
 - adaptive_without_images     as served where no provider knows pictures
 - always_without_images       every name, text only
 - always_images               every name, pictures only
+
+Of very many names a turn's first queries are taken, as serving does (`TurnLimits.queries`).
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ class _Asker:
 
 
 def _names(post: LabelledPost, answered: Answered) -> tuple[str, ...]:
-    """What it names, as the post writes it, each once; as many as a search takes."""
+    """What it names, as the post writes it, each once."""
     names: dict[str, str] = {}
     for found in answered.found:
         name = post.text[found.start : found.end]
