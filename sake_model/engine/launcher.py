@@ -40,9 +40,16 @@ LOG_LINES_SHOWN = 25
 # The log is moved to `.1` at a start when it is longer: some weeks of a quiet server.
 MAX_LOG_BYTES = 20 * 2**20
 
-_restarts = metrics.get_meter("sake").create_counter(
+_meter = metrics.get_meter("sake")
+_restarts = _meter.create_counter(
     "sake.engine.restarts", "{restart}", "Times the model server was started again after its death"
 )
+_reloads = _meter.create_counter(
+    "sake.engine.reloads",
+    "{reload}",
+    "Checkpoints that were to go live, by outcome: live, refused, taken_back",
+)
+_held = _meter.create_histogram("sake.engine.held", "s", "How long turns were held for a change of weights")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,20 +179,33 @@ class EngineServer:
         Turns that run are finished by the old weights, or withdrawn when they take long; none is
         written by both. After a restart the server comes up with what is live.
         """
-        async with self._reloading:
-            serving = self._replaceable(folder)
-            manifest = await asyncio.to_thread(check_interchangeable, serving, folder, self._sizes)
-            fresh = await asyncio.to_thread(served_by, folder)
-            await asyncio.to_thread(check_finite, folder, self._options.environment / "bin" / "python")
-            await self.ready()
-            async with self._supervision() as supervision:
-                reloaded = await self._swapped(supervision, serving, folder, fresh)
-            self._options = replace(self._options, model=str(folder))
-            self._served = fresh
+        outcome = "refused"
+        try:
+            async with self._reloading:
+                serving = self._replaceable(folder)
+                fresh = await asyncio.to_thread(self._checked, serving, folder)
+                await self.ready()
+                outcome = "taken_back"
+                async with self._supervision() as supervision:
+                    reloaded = await self._swapped(supervision, serving, folder, fresh)
+                self._options = replace(self._options, model=str(folder))
+                self._served = fresh
+            outcome = "live"
+        finally:
+            _reloads.add(1, {"sake.outcome": outcome})
+        _held.record(reloaded.held_s)
+        manifest = fresh.manifest
         logger.info(
             "%s %s is live; turns were held for %.2f s", manifest.name, manifest.digest, reloaded.held_s
         )
         return reloaded
+
+    def _checked(self, serving: Path, folder: Path) -> Served:
+        """Reads all of the folder. Raises OperatorError."""
+        check_interchangeable(serving, folder, self._sizes)
+        fresh = served_by(folder)
+        check_finite(folder, self._options.environment / "bin" / "python")
+        return fresh
 
     async def _swapped(
         self, supervision: Supervision, serving: Path, folder: Path, fresh: Served
