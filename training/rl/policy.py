@@ -14,12 +14,12 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from sake_model.checkpoint.graft import IMAGE_TOKEN, VISION_TOKENS
 from sake_model.pictures import ModelPicture
 from training.base import with_sight
+from training.rl.attention import GROUPED
+from training.rl.head import HeadRows, token_logprobs
 from training.rl.merged import merged_lora, other_weights
 from training.rl.tokens import Prompt, Sequenced
-from training.sft.encode import IGNORED
 from training.sft.fused_lora import fuse_lora
 from training.sft.run import LORA_TARGETS
-from training.sft.trainer import LabelledRows
 from training.vision.data import ready_pixels
 from training.vision.patches import linear_patches
 
@@ -38,6 +38,7 @@ def adapted_for_rl(model: Any, tower: Path | None, adapter: Path | None, rank: i
         with_sight(model, tower)
     model.to(torch.bfloat16)
     linear_patches(model.model.visual)
+    model.model.language_model.config._attn_implementation = GROUPED
     if adapter is not None:
         adapted = PeftModel.from_pretrained(model, adapter, is_trainable=True)
     else:
@@ -63,9 +64,10 @@ class Policy:
         self.layers = base.model.language_model.layers
         self._image_token = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
         self._image_processor = image_processor
-        self._rows = LabelledRows(model)
+        self._rows = HeadRows(base)
+        self._head = base.get_output_embeddings().weight
         self._seen: OrderedDict[str, Any] = OrderedDict()
-        rows = base.get_output_embeddings().weight.shape[0]
+        rows = self._head.shape[0]
         # A visual token that the model wrote would be read as a picture that is not there, and the
         # table's last rows are no tokens at all.
         never = [*tokenizer.convert_tokens_to_ids(list(VISION_TOKENS)), *range(len(tokenizer), rows)]
@@ -120,20 +122,30 @@ class Policy:
             self._seen.popitem(last=False)
         return tuple(features for features, _ in found), [grid for _, grid in found]
 
-    def allowed(self, logits: Any) -> Any:
-        """Float32 logits (rows × vocabulary) at the run's temperature, without what is never written."""
-        return (logits.float() / self.temperature).index_fill(-1, self._never, float("-inf"))
+    def drawn(self, logits: Any, numbers: Any) -> tuple[Any, Any]:
+        """For each row of logits (rows × vocabulary) a token and its log-probability.
+
+        `numbers`, one a row in [0, 1), choose: the token at which the running sum passes it.
+        """
+        logits = logits.float()
+        if self.temperature != 1.0:
+            logits.div_(self.temperature)
+        logits.index_fill_(1, self._never, float("-inf"))
+        masses = logits.sub_(logits.amax(1, keepdim=True)).exp_()
+        upto = masses.cumsum(1)
+        ids = torch.searchsorted(upto, numbers[:, None] * upto[:, -1:])
+        return ids.squeeze(1), (masses.gather(1, ids) / upto[:, -1:]).log().squeeze(1)
 
     def logprobs(self, rows: Sequence[Sequenced]) -> Any:
         """Log-probability of every own token, in the order of rows and tokens. Gradients go to LoRA."""
         batch = self.inputs(rows, left=False)
-        labels = torch.full_like(batch["input_ids"], IGNORED)
-        for i, row in enumerate(rows):
-            own = torch.tensor(row.own, device=self.device)
-            labels[i, : len(row.ids)][own] = batch["input_ids"][i, : len(row.ids)][own]
-        logits, targets = self._rows.logits(self.wrapped, batch, labels)
-        logits = self.allowed(logits)
-        return logits.gather(1, targets[:, None]).squeeze(1) - logits.logsumexp(-1)
+        longest = batch["input_ids"].shape[1]
+        own = torch.tensor([[*row.own, *(False,) * (longest - len(row.own))] for row in rows])
+        at = own.flatten().nonzero().squeeze(1).to(self.device)
+        # The position before a token predicts it. The first token of a row is never the model's own.
+        hidden = self._rows.of(lambda: self.wrapped(**batch, use_cache=False), at - 1)
+        targets = batch["input_ids"].flatten()[at]
+        return token_logprobs(hidden, self._head, targets, self._never, self.temperature)
 
     def reference_logprobs(self, batches: Sequence[Sequence[Sequenced]]) -> list[Any]:
         """The same of the policy that the run began with, for every batch, without gradients."""

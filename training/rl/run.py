@@ -76,9 +76,11 @@ async def run_rl(
     start: RlStart = RlStart(),
     out: Path,
     progress: Callable[[StepRecord], None] = lambda _record: None,
+    sampler_of: Callable[[Policy], Sampler] | None = None,
 ) -> None:
     """Runs all steps of the plan that `out` has not seen; see the module for what it leaves there.
 
+    `sampler_of` makes what samples; None = the policy itself, in this process.
     Raises OperatorError when another plan, other posts or another start were begun in `out`.
     """
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
@@ -92,7 +94,8 @@ async def run_rl(
     if done:
         restore(out, done, policy, learner.optimiser)
     run = _Run(posts, model, Leading(search, model, plan.limits), plan, policy, learner, accelerator)
-    sampler = LocalSampler(policy, model.resize.factor_px, plan.sampling_batch_tokens)
+    local = LocalSampler(policy, model.resize.factor_px, plan.sampling_batch_tokens)
+    sampler = sampler_of(policy) if sampler_of else local
     records = kept_records(out / CURVES_FILE, done) if accelerator.is_main_process else []
     for record in records:
         progress(record)

@@ -105,17 +105,13 @@ class LocalSampler:
             following = following + 1
 
     def _drawn(self, logits: Any, rows: list[_Row]) -> Any:
-        """One token a row, by inverting the distribution at the row's own random number."""
-        logprobs = self._policy.allowed(logits).log_softmax(-1)
-        upto = logprobs.exp().cumsum(-1)
-        at = torch.tensor([[row.random.random()] for row in rows], device=upto.device) * upto[:, -1:]
-        ids = torch.searchsorted(upto, at)
-        for row, drawn, logprob in zip(
-            rows, ids.squeeze(1).tolist(), logprobs.gather(1, ids).squeeze(1).tolist(), strict=True
-        ):
+        """One token a row, chosen by the row's own random number."""
+        numbers = torch.tensor([row.random.random() for row in rows], device=logits.device)
+        ids, logprobs = self._policy.drawn(logits, numbers)
+        for row, drawn, logprob in zip(rows, ids.tolist(), logprobs.tolist(), strict=True):
             row.ids.append(drawn)
             row.logprobs.append(logprob)
-        return ids.squeeze(1)
+        return ids
 
 
 class _Row:

@@ -41,19 +41,14 @@ class LabelledRows:
 
         `of_tokens` is the number in all batches of one step when gradients accumulate.
         """
-        logits, targets = self.logits(model, inputs, labels)
-        total = cross_entropy(logits, targets, reduction="sum")
-        return total / (max(1, targets.numel()) if of_tokens is None else of_tokens)
-
-    def logits(self, model: Any, inputs: dict[str, Any], labels: Any) -> tuple[Any, Any]:
-        """(rows of float32 logits, the labels that they must predict), row by row of the batch."""
         targets = shifted(labels).flatten()
         self._wanted = (targets != IGNORED).nonzero().squeeze(1)
         try:
             logits = model(**inputs, use_cache=False).logits
         finally:
             wanted, self._wanted = self._wanted, None
-        return logits.float(), targets[wanted]
+        total = cross_entropy(logits.float(), targets[wanted], reduction="sum")
+        return total / (max(1, wanted.numel()) if of_tokens is None else of_tokens)
 
 
 class LabelledRowsTrainer(SFTTrainer):  # type: ignore[misc, unused-ignore]
