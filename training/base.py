@@ -5,14 +5,25 @@ The graft itself is `sake_model.checkpoint.graft`: training and set-up build the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sake_model.checkpoint.graft import VisionShape, build_processor, graft, grafted_tokenizer
+from sake_model.checkpoint.graft import SMOLLM2_NAME, VisionShape, bare_graft, graft, grafted_tokenizer
 from sake_model.grounding import ResizeLimits
 from schemas.errors import OperatorError
 
-__all__ = ["PICTURES", "TINY_VISION", "save_base", "tiny_base", "tiny_tokenizer", "with_sight"]
+__all__ = [
+    "GRAFT",
+    "PICTURES",
+    "TINY",
+    "TINY_VISION",
+    "BaseModel",
+    "tiny_base",
+    "tiny_tokenizer",
+    "with_sight",
+]
 
 PICTURES = ResizeLimits(min_pixels=196 * 196, max_pixels=280 * 280, factor_px=28, stamp_px=4)
 """How the default checkpoint wants its pictures: 49 to 100 visual tokens, which a CPU can bear."""
@@ -84,8 +95,18 @@ def with_sight(model: Any, tower: Path) -> Any:
     return model
 
 
-def save_base(model: Any, tokenizer: Any, folder: Path, pictures: ResizeLimits) -> None:
-    """Writes a folder that transformers and vLLM load: weights, configuration, processor."""
-    model.save_pretrained(folder)
-    processor = build_processor(tokenizer, min_pixels=pictures.min_pixels, max_pixels=pictures.max_pixels)
-    processor.save_pretrained(folder)
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """What adapters are trained on."""
+
+    name: str
+    """For people."""
+    vision: VisionShape
+    make: Callable[[], tuple[Any, Any]]
+    """The model in float32 and its tokenizer."""
+    tries_out: bool = False
+    """It only shows that a path works: whatever it is taught, it can do nothing."""
+
+
+GRAFT = BaseModel(SMOLLM2_NAME, VisionShape(), bare_graft)
+TINY = BaseModel("a tiny random model", TINY_VISION, tiny_base, tries_out=True)

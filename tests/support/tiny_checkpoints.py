@@ -12,7 +12,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +42,13 @@ def make_all(target: Path) -> None:
     """All five; see the module's text."""
     import torch  # noqa: PLC0415
 
-    from training.base import save_base, tiny_base  # noqa: PLC0415
+    from sake_model.checkpoint.folder import compact_prompts, write_checkpoint  # noqa: PLC0415
+    from training.base import tiny_base  # noqa: PLC0415
 
     for name, seed in ((OLD, 0), (NEW, 1)):
         folder = target / name
-        save_base(*tiny_base(seed), folder, SERVED_SIZES)
-        with resources.as_file(resources.files("sake_model.prompts") / "compact") as compact:
-            shutil.copytree(compact, folder / "prompts")
+        with compact_prompts() as compact:
+            write_checkpoint(*tiny_base(seed), folder, pictures=SERVED_SIZES, prompts=compact)
         write_manifest(
             folder,
             Manifest(

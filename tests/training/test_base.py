@@ -10,9 +10,10 @@ pytestmark = pytest.mark.model
 from safetensors.torch import save_file
 from transformers import AutoProcessor, LlamaConfig, LlamaForCausalLM, Qwen2_5_VLForConditionalGeneration
 
+from sake_model.checkpoint.folder import save_model
 from sake_model.checkpoint.graft import graft, grafted_tokenizer
 from schemas.errors import OperatorError
-from training.base import PICTURES, TINY_VISION, save_base, tiny_base, tiny_tokenizer, with_sight
+from training.base import PICTURES, TINY_VISION, tiny_base, tiny_tokenizer, with_sight
 from training.vision.run import tower_weights
 
 IDS = torch.arange(5, 45).view(2, 20)
@@ -47,7 +48,7 @@ def test_the_tiny_tokenizer_loses_nothing():
 
 def test_a_saved_base_loads_again(tmp_path):
     model, tokenizer = tiny_base()
-    save_base(model, tokenizer, tmp_path, PICTURES)
+    save_model(model, tokenizer, tmp_path, PICTURES)
     loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.float32).eval()
     with torch.no_grad():
         assert torch.equal(loaded(IDS).logits, model(IDS).logits)
