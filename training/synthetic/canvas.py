@@ -23,6 +23,8 @@ ALPHA_SEEN = 128
 _SEEN = [255 if alpha >= ALPHA_SEEN else 0 for alpha in range(256)]
 MAX_TILT = 0.12
 """A corner moves by at most this share of the layer's side."""
+REDUCED_FROM = 1.6
+"""A layer so many times larger than it will be is halved first: sampled as it is, it would flicker."""
 TRIES = 12
 """Places tried for a layer before it is left out."""
 MIN_SIDE_PX = 12
@@ -35,25 +37,34 @@ def alpha_box(layer: Image.Image) -> Box | None:
     return None if seen is None else (float(seen[0]), float(seen[1]), float(seen[2]), float(seen[3]))
 
 
-def in_perspective(layer: Image.Image, random: Random, tilt: float = MAX_TILT) -> Image.Image:
-    """The layer as seen a little from the side; never larger, cut to what is visible."""
-    width, height = layer.size
-    corners = ((0, 0), (width, 0), (width, height), (0, height))
+def in_perspective(
+    layer: Image.Image, random: Random, tilt: float = MAX_TILT, size: tuple[int, int] | None = None
+) -> Image.Image:
+    """The layer as seen a little from the side, within `size` (its own without); cut to what is visible."""
+    if size is not None and layer.width > REDUCED_FROM * size[0]:
+        layer = layer.reduce(2)
+    target = size or layer.size
     moved = [
         (
-            x + (1 if x == 0 else -1) * random.uniform(0, tilt) * width,
-            y + (1 if y == 0 else -1) * random.uniform(0, tilt) * height,
+            x + (1 if x == 0 else -1) * random.uniform(0, tilt) * target[0],
+            y + (1 if y == 0 else -1) * random.uniform(0, tilt) * target[1],
         )
-        for x, y in corners
+        for x, y in _corners(target)
     ]
+    # Resized and tilted in one go: each pass over the pixels costs time and sharpness.
     warped = layer.transform(
-        layer.size,
+        target,
         Image.Transform.PERSPECTIVE,
-        _coefficients(moved, corners),
+        _coefficients(moved, _corners(layer.size)),
         Image.Resampling.BILINEAR,
     )
     seen = alpha_box(warped)
     return warped if seen is None else warped.crop((int(seen[0]), int(seen[1]), int(seen[2]), int(seen[3])))
+
+
+def _corners(size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    width, height = size
+    return ((0, 0), (width, 0), (width, height), (0, height))
 
 
 def _coefficients(target: Any, source: Any) -> tuple[float, ...]:
@@ -86,7 +97,7 @@ class Canvas:
         longest = share * min(self.picture.size)
         scale = longest / max(layer.size)
         width, height = (max(1, round(side * scale)) for side in layer.size)
-        fitted = in_perspective(layer.resize((width, height), Image.Resampling.BICUBIC), random)
+        fitted = in_perspective(layer, random, size=(width, height))
         painted = alpha_box(fitted)
         if painted is None or min(fitted.size) < MIN_SIDE_PX:
             return None

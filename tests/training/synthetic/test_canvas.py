@@ -42,8 +42,8 @@ def painted_box(picture: Image.Image) -> tuple[int, int, int, int]:
 @given(
     st.integers(0, 10**6),
     st.sampled_from(["ellipse", "rectangle"]),
-    st.integers(40, 120),
-    st.integers(40, 120),
+    st.integers(40, 300),
+    st.integers(40, 300),
 )
 def test_the_box_is_that_of_the_painted_pixels(seed, kind, width, height):
     canvas = Canvas(Image.new("RGB", (200, 160), GROUND), [])

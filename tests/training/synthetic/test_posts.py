@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
+import sys
 from itertools import islice
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -13,8 +17,10 @@ from PIL import Image
 pytest.importorskip("matplotlib")
 pytestmark = pytest.mark.model
 
+from support import drawn_marks
 from support.drawn_marks import MARKS
 
+import training
 from training.data.validate import validate
 from training.synthetic.identity import HELD_OUT_SHARE, split_of
 from training.synthetic.names import event_name, person_name
@@ -31,6 +37,31 @@ def test_a_post_is_the_same_whenever_it_is_made(posts):
     again = Composer(MARKS, "train", 5)
     assert [again.post(i) for i in (59, 0, 31)] == [posts[i] for i in (59, 0, 31)]
     assert Composer(MARKS, "train", 6).post(0) != posts[0]
+
+
+DIGEST = """
+import hashlib
+from support.drawn_marks import MARKS
+from training.synthetic.posts import Composer
+posts = [Composer(MARKS, "train", 5).post(i) for i in range(12)]
+print(hashlib.sha256(repr(posts).encode()).hexdigest())
+"""
+
+
+def test_a_post_is_the_same_in_every_process():
+    """Whatever order Python gives to sets."""
+    places = os.pathsep.join(str(Path(module.__file__).parents[1]) for module in (drawn_marks, training))
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": places},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
 
 
 def test_workers_share_the_stream_out(posts):
