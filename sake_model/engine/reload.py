@@ -106,31 +106,33 @@ class Supervision:
         prompts = served.prompt_set() or load_prompts(TRIAL_PROMPTS)
         try:
             async with asyncio.timeout(limits.trial_timeout_s):
-                await self._numbers(limits)
                 tokens = min(limits.trial_tokens, served.manifest.max_turn_tokens or limits.trial_tokens)
                 return await self._answered(prompts, replace(limits, trial_tokens=tokens), enough)
         except TimeoutError as error:
             raise ReloadFailed(f"the trial took over {limits.trial_timeout_s:.0f} s") from error
 
     async def _answered(self, prompts: PromptSet, limits: ReloadLimits, enough: int) -> int:
+        # Side by side: it is the time in which nobody else is answered.
+        numbers = asyncio.ensure_future(self._numbers(limits))
         left = {asyncio.ensure_future(self._turn(prompts, text, limits)) for text in TRIAL_POSTS}
         found = 0
         try:
+            await numbers
             while left and found < enough:
                 done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
                 found += sum(turn.result() for turn in done)
         finally:
-            for turn in left:
-                turn.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            for task in (numbers, *left):
+                task.cancel()
+            await asyncio.gather(numbers, *left, return_exceptions=True)
         return found
 
     async def _numbers(self, limits: ReloadLimits) -> None:
-        """A short turn whose probabilities must be numbers."""
+        """A token whose probability must be a number."""
         request = {
             "model": self._model,
             "messages": [{"role": "user", "content": "Hello"}],
-            "max_tokens": 2,
+            "max_tokens": 1,
             "temperature": 0,
             "logprobs": True,
         }
