@@ -13,6 +13,7 @@ from training.data.tweet_form import natural_form, recased
 from training.sft.encode import ChatTurn, Picture
 
 __all__ = [
+    "HUNDREDTH",
     "answer_turn",
     "largest",
     "picture_dialogue",

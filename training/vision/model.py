@@ -1,7 +1,9 @@
-"""The tower with four small heads, which are thrown away once it has learnt to see.
+"""The tower with five small heads, which are thrown away once it has learnt to see.
 
 kind   what a cell shows: cross entropy, cells that show something and cells that do not counting alike
 box    where that thing is, as shares of the picture's sides: L1 over the cells that show one
+digit  the same box as an answer writes it, digit by digit: cross entropy of the first two digits of each
+       number. The language model then has only to copy what its tokens say, not to reckon with it
 name   who it is: the cell, projected, must be nearest to the mean of the language model's own
        embeddings of the name's tokens, among all names of the batch (InfoNCE). So the tower's tokens
        speak the language that reads them, and a name never seen has a place there, too.
@@ -12,22 +14,37 @@ look   the same thing again: the cell, projected, must be nearest to the mean of
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
+from training.dialogues import HUNDREDTH
 from training.vision.targets import KINDS, NOTHING
 
-__all__ = ["DenseVision"]
+__all__ = ["DenseVision", "digits_of"]
 
 BOX_WEIGHT = 4.0
 """An L1 of 0.1 (a tenth of the picture) then weighs as much as an undecided kind."""
+DIGIT_WEIGHT = 1.0
 NAME_WEIGHT = 1.0
 LOOK_WEIGHT = 1.0
 LOOK_WIDTH = 128
 TEMPERATURE = 0.07
 """As in CLIP (Radford et al. 2021)."""
+
+DIGIT_ROLES = 8
+"""Four numbers of a box, two digits each."""
+
+
+def digits_of(boxes: Any) -> Any:
+    """The first two digits of each number as an answer writes it: (n, 4) shares of the picture's sides to
+    (n, 8) digits, of x1, y1, x2, y2. The second digit of a number of one digit is 0."""
+    hundredths = (boxes * 100).round().long()
+    number = hundredths * HUNDREDTH
+    size = 10 ** (number.clamp(min=10).float().log10() + 1e-6).floor().long()
+    return torch.stack([number // size, number // (size // 10) % 10], dim=-1).flatten(1)
 
 
 class DenseVision(torch.nn.Module):  # type: ignore[misc, unused-ignore]
@@ -38,6 +55,7 @@ class DenseVision(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         self.tower = tower
         self.kind = torch.nn.Linear(width, len(KINDS))
         self.box = torch.nn.Linear(width, 4)
+        self.digit = torch.nn.Linear(width, DIGIT_ROLES * 10)
         self.name = torch.nn.Linear(width, width)
         self.look = torch.nn.Linear(width, LOOK_WIDTH)
 
@@ -63,6 +81,7 @@ class DenseVision(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         shows, compared = kinds != NOTHING, looks >= 0
         kind_logits = self.kind(cells)
         loss = _balanced(cross_entropy(kind_logits, kinds, reduction="none"), shows)
+        loss = loss + DIGIT_WEIGHT * self._digit_loss(cells, boxes, shows)
         guessed = self.box(cells).sigmoid()
         if shows.any():
             loss = loss + BOX_WEIGHT * (guessed[shows] - boxes[shows]).abs().mean()
@@ -80,6 +99,14 @@ class DenseVision(torch.nn.Module):  # type: ignore[misc, unused-ignore]
             "boxes": guessed.detach(),
             "looks": alike,
         }
+
+    def _digit_loss(self, cells: Any, boxes: Any, shows: Any) -> Any:
+        """Cells that show nothing have to leave every digit open: what all cells say together is then what
+        the others say, and can be read before one has learnt where to look."""
+        said = self.digit(cells).unflatten(-1, (DIGIT_ROLES, 10)).log_softmax(-1)
+        right = said.gather(-1, digits_of(boxes).unsqueeze(-1)).squeeze(-1)
+        wrong = torch.where(shows[:, None], -right, -said.mean(-1) - math.log(10))
+        return _balanced(wrong.mean(-1), shows)
 
     def _known(self, cells: Any, grids: Any) -> Any:
         """One unit vector a reference: the mean of its cells, projected."""

@@ -18,7 +18,7 @@ from training.data.labelled import LabelledPost
 from training.synthetic.marks import Brand, Flag, Marks
 from training.synthetic.posts import ComposedPost, Shown
 from training.vision.data import VisionCollator, name_embeddings
-from training.vision.model import DenseVision
+from training.vision.model import DenseVision, digits_of
 from training.vision.patches import linear_patches
 from training.vision.references import References
 from training.vision.targets import KINDS, CellTarget, cell_targets
@@ -123,3 +123,9 @@ def test_cells_point_at_the_reference_of_what_they_show():
     assert int(batch["references"]) == 1
     assert len(batch["image_grid_thw"]) == 2
     assert batch["looks"].reshape(8, 8)[0].tolist() == [-1] * 4 + [0] * 4
+
+
+def test_digits_are_those_that_an_answer_writes():
+    boxes = torch.tensor([[0.0, 0.05, 0.35, 1.0], [0.349, 0.351, 0.999, 0.994]])
+    written = ["00", "50", "35", "10"], ["35", "35", "10", "99"]  # of 0, 50, 350, 1000; 350, 350, 1000, 990
+    assert digits_of(boxes).tolist() == [[int(digit) for digit in "".join(row)] for row in written]
