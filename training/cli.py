@@ -88,6 +88,7 @@ def sft(
         lora_rank=rank,
         lora_alpha=rank,
         seed=seed,
+        compiled=not tiny,  # compiling takes longer than the tiny model saves
     )
     base = tiny_base if tiny else bare_graft
     lessons = Lessons(posts, chats, pictures)
@@ -141,14 +142,18 @@ def base(*, out: Path, tower: Path | None, tiny: bool) -> None:
 @click.option("--split", type=click.Choice(["train", "held_out"]), default="train", show_default=True)
 @click.option("--photos", type=FOLDER, help="Folder of JPEG photos to compose on; drawn backgrounds without.")
 @click.option("--seed", default=1, show_default=True)
-def compose(*, assets: Path, out: Path, count: int, split: Split, photos: Path | None, seed: int) -> None:
+@click.option("--roll-call", is_flag=True, help="Posts that only call out what their picture shows.")
+def compose(
+    *, assets: Path, out: Path, count: int, split: Split, photos: Path | None, seed: int, roll_call: bool
+) -> None:
     """Write posts with composed pictures and exact boxes."""
     from training.synthetic.marks import fetched_marks  # noqa: PLC0415
     from training.synthetic.posts import Composer  # noqa: PLC0415
-    from training.synthetic.store import write_folder  # noqa: PLC0415
+    from training.synthetic.store import write_folder, write_roll_calls  # noqa: PLC0415
 
     grounds = tuple(sorted(photos.glob("*.jpg"))) if photos else ()
-    write_folder(Composer(fetched_marks(assets, split), split, seed, grounds), count, out)
+    write = write_roll_calls if roll_call else write_folder
+    write(Composer(fetched_marks(assets, split), split, seed, grounds), count, out)
 
 
 @train.command("export")

@@ -15,11 +15,12 @@ import msgspec
 
 from schemas.errors import OperatorError
 from training.data.labelled import LabelledPost
-from training.data.sake_json import SakeGold, read_sake_json, sake_post
+from training.data.sake_json import SakeGold, read_sake_json, sake_post, write_sake_json
 from training.synthetic.identity import Looks
 from training.synthetic.posts import ComposedPost, Composer, Shown
+from training.synthetic.rollcall import roll_call
 
-__all__ = ["StoredPost", "read_composed", "read_folder", "tells_looks", "write_folder"]
+__all__ = ["StoredPost", "read_composed", "read_folder", "tells_looks", "write_folder", "write_roll_calls"]
 
 POSTS_FILE = "posts.json"
 IMAGES = "images"
@@ -64,6 +65,17 @@ def write_folder(composer: Composer, count: int, folder: Path) -> None:
         (images / f"{composed.post.id}.jpg").write_bytes(composed.jpeg)
         posts.append(_stored(composed))
     (folder / POSTS_FILE).write_bytes(msgspec.json.encode(posts))
+
+
+def write_roll_calls(composer: Composer, count: int, folder: Path) -> None:
+    """Roll calls of the composer's first `count` pictures that show something."""
+    images = folder / IMAGES
+    images.mkdir(parents=True, exist_ok=True)
+    posts = []
+    for called in islice(filter(None, map(roll_call, composer.posts())), count):
+        (images / f"{called.post.id}.jpg").write_bytes(called.jpeg)
+        posts.append(called.post)
+    write_sake_json(posts, folder / POSTS_FILE)
 
 
 def read_folder(folder: Path) -> list[LabelledPost]:

@@ -14,7 +14,7 @@ from support.drawn_marks import MARKS
 from schemas.errors import OperatorError
 from training.data.sake_json import write_sake_json
 from training.synthetic.posts import Composer
-from training.synthetic.store import read_composed, read_folder, write_folder
+from training.synthetic.store import read_composed, read_folder, write_folder, write_roll_calls
 
 COUNT = 12
 
@@ -44,3 +44,11 @@ def test_a_folder_of_others_does_not_tell_what_its_pictures_show(composer, tmp_p
     assert len(read_folder(tmp_path)) == 3
     with pytest.raises(OperatorError, match="sake train compose"):
         read_composed(tmp_path)
+
+
+def test_a_roll_call_names_what_its_picture_shows_and_nothing_else(composer, tmp_path):
+    write_roll_calls(composer, COUNT, tmp_path)
+    shown = [composed.shown for composed in islice(composer.posts(), 40) if composed.shown][:COUNT]
+    for post, things in zip(read_folder(tmp_path), shown, strict=True):
+        named = {(post.exact(entity), entity.type, *entity.boxes) for entity in post.entities}
+        assert named == {(thing.name, thing.type, thing.box) for thing in things}
