@@ -20,7 +20,7 @@ from opentelemetry import metrics
 
 from sake_model.checkpoint.interchange import check_finite, check_interchangeable
 from sake_model.engine import guard
-from sake_model.engine.reload import ReloadFailed, ReloadLimits, Supervision, refusal
+from sake_model.engine.reload import ReloadFailed, ReloadLimits, Supervision
 from sake_model.engine.serve_options import ServeOptions, free_port, serve_command, serve_environment
 from sake_model.engine.served import Served, served_by
 from sake_model.engine.turnstile import TOKEN_VARIABLE
@@ -114,7 +114,7 @@ class EngineServer:
         self._token = secrets.token_hex(16)
         self._served: Served | None = None
         self._sizes: ResizeLimits | None = None
-        self._well_formed = 0
+        self._speaks: bool | None = None
         self.state = EngineState.STOPPED
         self.starts = 0
 
@@ -174,7 +174,8 @@ class EngineServer:
         """Puts another checkpoint live without a restart. Only for a server with `reloadable`; `folder`
         is absolute.
 
-        It is checked before anything happens, and tried on a few posts before any other turn passes.
+        It is checked before anything happens; how its turns begin is tried on a few posts before any
+        other turn passes, and whole turns right after.
         When it is refused or fails the trial, OperatorError is raised and the old one is served.
         Turns that run are finished by the old weights, or withdrawn when they take long; none is
         written by both. After a restart the server comes up with what is live.
@@ -210,20 +211,29 @@ class EngineServer:
     async def _swapped(
         self, supervision: Supervision, serving: Path, folder: Path, fresh: Served
     ) -> Reloaded:
-        old, limits, before = self._served, self._limits.reload, self._well_formed
+        """The change itself. Weights are measured by those they replace: a model that never spoke the
+        format (a random one, in a test) bars nobody.
+        """
+        old, limits, speaks = self._served, self._limits.reload, self._speaks
         assert old is not None
         began_s = time.monotonic()
         try:
             withdrawn = await supervision.swap(folder, limits)
-            after = await supervision.trial(fresh, limits, enough=1)
-            if why := refusal(before, after):
-                raise ReloadFailed(why)
+            if not await supervision.opening(fresh, limits) and speaks:
+                raise ReloadFailed("no trial post was answered in the format, by the old weights they were")
             await supervision.let_in(fresh)
+            held_s = time.monotonic() - began_s
+            # Turns pass again: the whole answers of a slow machine must not hold the stream up.
+            self._speaks = await self._tried(supervision, fresh)
+            if speaks and self._speaks is False:
+                raise ReloadFailed(
+                    "no trial post was answered with a whole turn, by the old weights they were"
+                )
         except EngineError as error:
+            self._speaks = speaks
             await self._take_back(supervision, serving, old)
             raise OperatorError(f"{folder} was taken back, {serving} is served: {error}") from error
-        self._well_formed = after
-        return Reloaded(fresh, time.monotonic() - began_s, withdrawn)
+        return Reloaded(fresh, held_s, withdrawn)
 
     def _replaceable(self, folder: Path) -> Path:
         serving = Path(self._options.model)
@@ -258,20 +268,20 @@ class EngineServer:
         try:
             async with self._supervision() as supervision:
                 # While nobody else is answered: later a full queue could keep the trial out.
-                self._well_formed = await self._tried(supervision, self._served)
+                self._speaks = await self._tried(supervision, self._served)
                 await supervision.let_in(self._served)
         except ReloadFailed:
             logger.exception("the server was not told what it serves")
             return False
         return True
 
-    async def _tried(self, supervision: Supervision, served: Served) -> int:
-        """How well it answers now, for later weights to be measured by."""
+    async def _tried(self, supervision: Supervision, served: Served) -> bool | None:
+        """Whether it answers in the format now; None where the server was too busy to tell."""
         try:
-            return await supervision.trial(served, self._limits.reload, enough=1)
+            return await supervision.trial(served, self._limits.reload)
         except EngineError as error:
-            logger.warning("%s does not answer its trial: %s", served.manifest.name, error)
-            return 0
+            logger.warning("%s was not tried: %s", served.manifest.name, error)
+            return None
 
     async def _supervise(self) -> NoReturn:
         failed, backoff_s = 0, self._limits.first_backoff_s

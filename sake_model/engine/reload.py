@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -16,14 +17,15 @@ import orjson
 
 from sake_model.dialogue import Ask, Dialogue
 from sake_model.engine.chat_format import chat_request, read_completion
-from sake_model.engine.interface import FinishReason, Sampling
+from sake_model.engine.interface import Completion, FinishReason, Sampling
 from sake_model.engine.served import Served
 from sake_model.engine.turnstile import OPEN_PATH, SWAP_PATH, TOKEN_HEADER
 from sake_model.prompts import PromptSet, load_prompts
 from sake_model.protocol import Malformed, parse_turn
+from sake_model.protocol.turns import REASON_TAG
 from schemas.errors import EngineError
 
-__all__ = ["ReloadFailed", "ReloadLimits", "Supervision", "refusal"]
+__all__ = ["ReloadFailed", "ReloadLimits", "Supervision"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,9 @@ class ReloadLimits:
     swap_timeout_s: float = 300.0
     """Reading 15 GB of weights from a slow disk."""
     trial_timeout_s: float = 30.0
-    """For the trial of the new weights; no post is answered meanwhile."""
+    """For each part of the trial."""
+    opening_tokens: int = 12
+    """How much of a turn is tried while no post is answered: with its first tag, a broken model fails."""
     trial_tokens: int = 256
     """Of one trial turn at most."""
 
@@ -50,15 +54,8 @@ class ReloadFailed(EngineError):
     """The server did not take the weights, or does not answer soundly with them."""
 
 
-def refusal(well_formed_before: int, well_formed_after: int) -> str | None:
-    """Why new weights are taken back after the trial; None = they stay.
-
-    Both numbers are how many of the trial's turns could be read. Weights are measured by those
-    they replace: a model that never spoke the format (a random one, in a test) bars nobody.
-    """
-    if well_formed_before and not well_formed_after:
-        return f"none of {len(TRIAL_POSTS)} trial posts was answered in the format, {well_formed_before} were"
-    return None
+def _prompts_of(served: Served) -> PromptSet:
+    return served.prompt_set() or load_prompts(TRIAL_PROMPTS)
 
 
 class Supervision:
@@ -98,34 +95,58 @@ class Supervision:
         if told["revision"] != served.revision:
             raise ReloadFailed("the server runs another version of this project: install the same")
 
-    async def trial(self, served: Served, limits: ReloadLimits, *, enough: int = len(TRIAL_POSTS)) -> int:
-        """How many of the trial posts get a turn that can be read; ends as soon as there are `enough`.
+    async def opening(self, served: Served, limits: ReloadLimits) -> bool:
+        """Whether a trial turn begins as its format wants it: the part of the trial that is quick.
 
         Raises an EngineError when a probability is no number, or the server does not answer.
         """
-        prompts = served.prompt_set() or load_prompts(TRIAL_PROMPTS)
-        try:
-            async with asyncio.timeout(limits.trial_timeout_s):
-                tokens = min(limits.trial_tokens, served.manifest.max_turn_tokens or limits.trial_tokens)
-                return await self._answered(prompts, replace(limits, trial_tokens=tokens), enough)
-        except TimeoutError as error:
-            raise ReloadFailed(f"the trial took over {limits.trial_timeout_s:.0f} s") from error
+        prompts = _prompts_of(served)
+        first = f"<{REASON_TAG}>" if prompts.task.needs_reason else "<"
 
-    async def _answered(self, prompts: PromptSet, limits: ReloadLimits, enough: int) -> int:
+        async def begins(text: str) -> bool:
+            said = (await self._turn(prompts, text, limits.opening_tokens, limits)).text
+            return said.lstrip().startswith(first)
+
         # Side by side: it is the time in which nobody else is answered.
         numbers = asyncio.ensure_future(self._numbers(limits))
-        left = {asyncio.ensure_future(self._turn(prompts, text, limits)) for text in TRIAL_POSTS}
-        found = 0
         try:
+            well = await self._any(begins, limits)
             await numbers
-            while left and found < enough:
-                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
-                found += sum(turn.result() for turn in done)
+            return well
         finally:
-            for task in (numbers, *left):
-                task.cancel()
-            await asyncio.gather(numbers, *left, return_exceptions=True)
-        return found
+            numbers.cancel()
+            await asyncio.gather(numbers, return_exceptions=True)
+
+    async def trial(self, served: Served, limits: ReloadLimits) -> bool:
+        """Whether a trial post gets a whole turn that can be read. Raises an EngineError."""
+        prompts = _prompts_of(served)
+        tokens = min(limits.trial_tokens, served.manifest.max_turn_tokens or limits.trial_tokens)
+
+        async def answers(text: str) -> bool:
+            turn = await self._turn(prompts, text, tokens, limits)
+            cut_off = turn.finish is FinishReason.LENGTH
+            parsed = parse_turn(turn.text, cut_off=cut_off, needs_reason=prompts.task.needs_reason)
+            return not cut_off and not isinstance(parsed.turn.action, Malformed)
+
+        return await self._any(answers, limits)
+
+    async def _any(self, passes: Callable[[str], Awaitable[bool]], limits: ReloadLimits) -> bool:
+        """Whether one of the trial posts passes; ends with the first that does."""
+        left = {asyncio.ensure_future(passes(text)) for text in TRIAL_POSTS}
+        try:
+            async with asyncio.timeout(limits.trial_timeout_s):
+                while left:
+                    done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                    results = [turn.result() for turn in done]
+                    if any(results):
+                        return True
+        except TimeoutError as error:
+            raise ReloadFailed(f"the trial took over {limits.trial_timeout_s:.0f} s") from error
+        finally:
+            for turn in left:
+                turn.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+        return False
 
     async def _numbers(self, limits: ReloadLimits) -> None:
         """A token whose probability must be a number."""
@@ -144,22 +165,19 @@ class Supervision:
         if not logprobs or not all(math.isfinite(value) for value in logprobs):
             raise ReloadFailed(f"the probe's probabilities are none: {logprobs}")
 
-    async def _turn(self, prompts: PromptSet, text: str, limits: ReloadLimits) -> bool:
+    async def _turn(self, prompts: PromptSet, text: str, tokens: int, limits: ReloadLimits) -> Completion:
         ask = Dialogue.begin(text, None, prompts).step
         assert isinstance(ask, Ask)
         request = chat_request(
             ask.messages,
             model=self._model,
             stop=ask.stop,
-            max_tokens=limits.trial_tokens,
+            max_tokens=tokens,
             sampling=Sampling(),
             vllm=True,
         )
         answer = await self._post("/v1/chat/completions", request, limits.trial_timeout_s)
-        turn = read_completion(orjson.dumps(answer), ask.stop)
-        cut_off = turn.finish is FinishReason.LENGTH
-        parsed = parse_turn(turn.text, cut_off=cut_off, needs_reason=prompts.task.needs_reason)
-        return not cut_off and not isinstance(parsed.turn.action, Malformed)
+        return read_completion(orjson.dumps(answer), ask.stop)
 
     async def _post(self, path: str, body: bytes, timeout_s: float) -> Any:
         if self._http is None:

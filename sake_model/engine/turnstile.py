@@ -7,7 +7,7 @@
 The first two are the supervisor's: they ask for the token that it started the server with, and so do
 its trials of new weights, which pass while all others are held. Turns that still run after `drain_s`
 are withdrawn: their posts are begun anew. No turn is ever written by two checkpoints, none by one that
-was not yet found to be sound, and none is answered without the name of the one that wrote it.
+the supervisor has not let in, and none is answered without the name of the one that wrote it.
 
 Only the standard library is imported here. It serves one front-end process (`--api-server-count 1`).
 """

