@@ -67,11 +67,11 @@ class Policy:
         self._rows = HeadRows(base)
         self._head = base.get_output_embeddings().weight
         self._seen: OrderedDict[str, Any] = OrderedDict()
-        rows = self._head.shape[0]
+        self.head_rows = self._head.shape[0]
         # A visual token that the model wrote would be read as a picture that is not there, and the
         # table's last rows are no tokens at all.
-        never = [*tokenizer.convert_tokens_to_ids(list(VISION_TOKENS)), *range(len(tokenizer), rows)]
-        self._never = torch.tensor(never, device=device)
+        visual = tokenizer.convert_tokens_to_ids(list(VISION_TOKENS))
+        self.never = torch.tensor([*visual, *range(len(tokenizer), self.head_rows)], device=device)
         self._began_with = {name: each.detach().clone() for name, each in self.learning.items()}
 
     @property
@@ -125,12 +125,12 @@ class Policy:
     def drawn(self, logits: Any, numbers: Any) -> tuple[Any, Any]:
         """For each row of logits (rows × vocabulary) a token and its log-probability.
 
-        `numbers`, one a row in [0, 1), choose: the token at which the running sum passes it.
+        `numbers`, one a row in (0, 1], choose: the first token at which the running sum is as large.
         """
         logits = logits.float()
         if self.temperature != 1.0:
             logits.div_(self.temperature)
-        logits.index_fill_(1, self._never, float("-inf"))
+        logits.index_fill_(1, self.never, float("-inf"))
         masses = logits.sub_(logits.amax(1, keepdim=True)).exp_()
         upto = masses.cumsum(1)
         ids = torch.searchsorted(upto, numbers[:, None] * upto[:, -1:])
@@ -145,7 +145,7 @@ class Policy:
         # The position before a token predicts it. The first token of a row is never the model's own.
         hidden = self._rows.of(lambda: self.wrapped(**batch, use_cache=False), at - 1)
         targets = batch["input_ids"].flatten()[at]
-        return token_logprobs(hidden, self._head, targets, self._never, self.temperature)
+        return token_logprobs(hidden, self._head, targets, self.never, self.temperature)
 
     def reference_logprobs(self, batches: Sequence[Sequence[Sequenced]]) -> list[Any]:
         """The same of the policy that the run began with, for every batch, without gradients."""

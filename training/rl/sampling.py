@@ -106,7 +106,7 @@ class LocalSampler:
 
     def _drawn(self, logits: Any, rows: list[_Row]) -> Any:
         """One token a row, chosen by the row's own random number."""
-        numbers = torch.tensor([row.random.random() for row in rows], device=logits.device)
+        numbers = torch.tensor([1.0 - row.random.random() for row in rows], device=logits.device)
         ids, logprobs = self._policy.drawn(logits, numbers)
         for row, drawn, logprob in zip(rows, ids.tolist(), logprobs.tolist(), strict=True):
             row.ids.append(drawn)

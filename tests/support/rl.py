@@ -1,0 +1,87 @@
+"""A tiny policy, and a sampler that says what a script tells it to, for the tests of RL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from support.secot import CASE, MODEL
+
+from sake_model.checkpoint.graft import build_processor
+from sake_model.engine.interface import Completion, FinishReason
+from sake_model.pictures import prepare
+from training.base import PICTURES, tiny_base
+from training.data.labelled import LabelledPost
+from training.rl.policy import Policy, adapted_for_rl
+from training.rl.rollouts import Start
+from training.rl.sampling import TurnRequest
+from training.rl.tokens import SampledTurn, Sequenced, prompt_of
+
+__all__ = ["GOLD", "SEEN", "SETUP", "Scripted", "answer", "look", "pictured", "seen_start", "tiny_policy"]
+
+SETUP = replace(MODEL, resize=PICTURES)
+SEEN = prepare(CASE.picture.data, PICTURES) if CASE.picture else None
+GOLD = (("Kordal", "ORG", [17, 17, 104, 104]), ("Ana", "PER", []), ("Oslo", "LOC", []))
+"""Of CASE's post, its box in the frame of the picture that the model sees."""
+
+
+def answer(*entities: tuple[str, str, Sequence[int]]) -> str:
+    """A turn that answers."""
+    items = [{"entity": name, "type": kind, "box2d": list(box)} for name, kind, box in entities]
+    return f"<reason>So.</reason><answer>{json.dumps(items)}</answer>"
+
+
+def look(tool: str, *queries: str) -> str:
+    """A turn that searches."""
+    items = [{"query": query} for query in queries]
+    return f"<reason>Who?</reason><{tool}>{json.dumps(items)}</{tool}>"
+
+
+def tiny_policy(temperature: float = 1.0) -> Policy:
+    """The tiny random model with an adapter that changes nothing yet."""
+    base, tokenizer = tiny_base()
+    torch.manual_seed(1)
+    processor = build_processor(tokenizer, min_pixels=PICTURES.min_pixels, max_pixels=PICTURES.max_pixels)
+    adapted = adapted_for_rl(base, None, None, 4)
+    return Policy(
+        adapted, tokenizer, processor.image_processor, temperature=temperature, device=torch.device("cpu")
+    )
+
+
+def seen_start(seed: str = "s") -> Start:
+    """The dialogue about CASE's post and its picture."""
+    return Start(CASE.post, SEEN, seed)
+
+
+def pictured(folder: Path, count: int) -> list[LabelledPost]:
+    """CASE's post several times, its picture in a file."""
+    assert CASE.picture is not None
+    (folder / "seen.png").write_bytes(CASE.picture.data)
+    return [replace(CASE.post, id=str(i), picture=folder / "seen.png") for i in range(count)]
+
+
+class Scripted:
+    """Gives the turns of a script (request → text) with tokens and log-probabilities of the policy."""
+
+    def __init__(self, policy: Policy, script: Callable[[TurnRequest], str]) -> None:
+        self._policy = policy
+        self._script = script
+        self.requests: list[TurnRequest] = []
+
+    async def turns(self, requests: Sequence[TurnRequest]) -> list[SampledTurn]:
+        self.requests += requests
+        return [self._turn(request, self._script(request)) for request in requests]
+
+    def _turn(self, request: TurnRequest, text: str) -> SampledTurn:
+        prompt = prompt_of(request.ask.messages, self._policy.tokenizer, PICTURES.factor_px)
+        ids: tuple[Any, ...] = tuple(self._policy.tokenizer(text, add_special_tokens=False)["input_ids"])
+        own = (False,) * len(prompt.ids) + (True,) * len(ids)
+        row = Sequenced(prompt.ids + ids, own, (0.0,) * len(ids), prompt.pictures)
+        with torch.no_grad():
+            logprobs = tuple(self._policy.logprobs([row]).tolist())
+        completion = Completion(text, FinishReason.STOP, len(prompt.ids), len(ids))
+        return SampledTurn(completion, prompt, ids, logprobs)
