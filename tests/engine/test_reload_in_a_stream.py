@@ -33,7 +33,7 @@ from schemas.codec import decode
 from schemas.recognitions import Recognition
 from workers.demo.child import worker_process
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 MODEL_ENVIRONMENT = Path(os.environ.get("SAKE_ENGINE_ENVIRONMENT", ROOT / ".venv-model"))
@@ -41,7 +41,7 @@ PARTITIONS = 2
 IN_FLIGHT = 8
 """Posts that one worker has in work."""
 MAX_PAUSE_S = 2.0
-READY_S = 240.0
+READY_S = 400.0
 MARGIN = timedelta(seconds=3)
 
 
