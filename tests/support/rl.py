@@ -16,12 +16,25 @@ from sake_model.engine.interface import Completion, FinishReason
 from sake_model.pictures import prepare
 from training.base import PICTURES, tiny_base
 from training.data.labelled import LabelledPost
+from training.rl.plan import RlPlan
 from training.rl.policy import Policy, adapted_for_rl
 from training.rl.rollouts import Start
 from training.rl.sampling import TurnRequest
 from training.rl.tokens import SampledTurn, Sequenced, prompt_of
 
-__all__ = ["GOLD", "SEEN", "SETUP", "Scripted", "answer", "look", "pictured", "seen_start", "tiny_policy"]
+__all__ = [
+    "GOLD",
+    "PLAN",
+    "SEEN",
+    "SETUP",
+    "Scripted",
+    "answer",
+    "look",
+    "pictured",
+    "script",
+    "seen_start",
+    "tiny_policy",
+]
 
 SETUP = replace(MODEL, resize=PICTURES)
 SEEN = prepare(CASE.picture.data, PICTURES) if CASE.picture else None
@@ -39,6 +52,29 @@ def look(tool: str, *queries: str) -> str:
     """A turn that searches."""
     items = [{"query": query} for query in queries]
     return f"<reason>Who?</reason><{tool}>{json.dumps(items)}</{tool}>"
+
+
+PLAN = RlPlan(
+    rollouts=4,
+    prompts=2,
+    steps=2,
+    learning_rate=1e-3,
+    warmup_steps=1,
+    max_new_tokens=16,
+    lora_rank=4,
+    checkpoint_every=1,
+    learning_batch_tokens=2048,
+)
+
+
+def script(request: TurnRequest) -> str:
+    """Half of a group knows; a quarter searches text and pictures; a quarter is wrong."""
+    *_, rollout, turn = request.seed.split("/")
+    if rollout == "0":
+        return answer(("Ana", "LOC", []))
+    if rollout == "1":
+        return (look("text_search", "Kordal"), look("image_search", "Kordal"), answer(*GOLD))[int(turn)]
+    return answer(*GOLD)
 
 
 def tiny_policy(temperature: float = 1.0) -> Policy:

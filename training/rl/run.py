@@ -58,7 +58,8 @@ class RlStart:
 class _Played:
     """One dialogue with its worth. Plain, so that processes can tell one another."""
 
-    group: int
+    prompt: int
+    """Its number within the step."""
     outcome: Outcome
     reward: float
     advantage: float
@@ -177,7 +178,7 @@ class _Run:
         mine = list(enumerate(places))[self.accelerator.process_index :: self.accelerator.num_processes]
         starts = [each for number, place in mine for each in await self._group(step, number, place)]
         rollouts = await lead_all(starts, sampler, self.leading)
-        played, examples = self._valued(rollouts)
+        played, examples = self._valued(rollouts, [number for number, _ in mine])
         everyone: list[_Played] = gather_object(played)
         sampled_s = time.monotonic()
         learnt = self.learner.update(examples, max(1, sum(each.length for each in everyone)), step)
@@ -197,18 +198,23 @@ class _Run:
             for i in range(self.plan.rollouts)
         ]
 
-    def _valued(self, rollouts: Sequence[Rollout]) -> tuple[list[_Played], list[Example]]:
-        """All dialogues with their worth; and to learn from, those of groups that are not all alike."""
+    def _valued(
+        self, rollouts: Sequence[Rollout], prompts: Sequence[int]
+    ) -> tuple[list[_Played], list[Example]]:
+        """All dialogues with their worth; and to learn from, those better or worse than their group.
+
+        `prompts` are the numbers of the groups within the step.
+        """
         played: list[_Played] = []
         examples: list[Example] = []
-        for first in range(0, len(rollouts), self.plan.rollouts):
-            group = rollouts[first : first + self.plan.rollouts]
+        for i, prompt in enumerate(prompts):
+            group = rollouts[i * self.plan.rollouts : (i + 1) * self.plan.rollouts]
             outcomes = [outcome_of(each, self.model, mixed=self.plan.mixed_f1) for each in group]
             rewards = group_rewards(outcomes, self.plan.reward_plan)
             advantages = group_advantages(rewards)
             for rollout, outcome, reward, advantage in zip(group, outcomes, rewards, advantages, strict=True):
                 length = sum(len(turn.ids) for turn in rollout.turns)
-                played.append(_Played(first, outcome, reward, advantage, len(rollout.turns), length))
+                played.append(_Played(prompt, outcome, reward, advantage, len(rollout.turns), length))
                 if advantage:
                     examples += [Example(each, advantage) for each in sequences(rollout.turns)]
         return played, examples
@@ -223,8 +229,6 @@ def _record(
     seconds: tuple[float, float],
 ) -> StepRecord:
     free = [each.outcome for each in played if not each.outcome.closed]
-    groups = len(posts)
-    alike = sum(not each.advantage for each in played)
     return StepRecord(
         step=step,
         posts=posts,
@@ -239,7 +243,7 @@ def _record(
         kl=learnt.kl,
         clipped=learnt.clipped,
         drift=learnt.drift,
-        learnt_groups=groups - alike // (len(played) // groups),
+        learnt_groups=len({each.prompt for each in played if each.advantage}),
         loss=learnt.loss,
         grad_norm=learnt.grad_norm,
         learning_rate=learnt.learning_rate,

@@ -111,5 +111,6 @@ async def test_search_that_is_down_and_tags_in_posts_are_not_held_against_the_mo
 
 async def test_a_closed_dialogue_is_only_asked_for_its_answer(policy):
     start = replace(seen_start(), closed=True)
-    outcome = await led(policy, look("text_search", "Ana"), start=start)
-    assert outcome == Outcome(0.0, False, closed=True)
+    assert await led(policy, answer(*GOLD), start=start) == Outcome(1.0, True, closed=True)
+    refused = await led(policy, look("text_search", "Ana"), answer(*GOLD), start=start)
+    assert refused == Outcome(1.0, False, searches=0, closed=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
 from dataclasses import replace
 
 import pytest
@@ -12,7 +15,7 @@ pytest.importorskip("matplotlib")
 pytestmark = pytest.mark.model
 
 from safetensors.torch import load_file
-from support.rl import GOLD, SETUP, Scripted, answer, look, pictured
+from support.rl import GOLD, PLAN, SETUP, Scripted, answer, pictured, script
 from support.secot import search_of
 
 from schemas.errors import OperatorError
@@ -21,34 +24,12 @@ from training.base import tiny_base
 from training.export import adapter_delta
 from training.rl.checkpoints import last_checkpoint
 from training.rl.curves import CURVES_FILE, PLOT_FILE, StepRecord
-from training.rl.plan import RlPlan
+from training.rl.rewards import Reward
 from training.rl.run import posts_of_step, run_rl
-
-PLAN = RlPlan(
-    rollouts=4,
-    prompts=2,
-    steps=2,
-    learning_rate=1e-3,
-    warmup_steps=1,
-    max_new_tokens=16,
-    lora_rank=4,
-    checkpoint_every=1,
-    learning_batch_tokens=2048,
-)
 
 
 class PowerCut(Exception):
     """Ends a run between two steps."""
-
-
-def script(request):
-    """Half of a group knows; a quarter searches text and pictures; a quarter is wrong."""
-    *_, rollout, turn = request.seed.split("/")
-    if rollout == "0":
-        return answer(("Ana", "LOC", []))
-    if rollout == "1":
-        return (look("text_search", "Kordal"), look("image_search", "Kordal"), answer(*GOLD))[int(turn)]
-    return answer(*GOLD)
 
 
 async def run(out, posts, plan=PLAN, **others):
@@ -98,9 +79,9 @@ async def test_what_is_rewarded_becomes_likelier_and_what_is_not_less_likely(pos
 
     plan = replace(PLAN, steps=4, prompts=1, kl=0.0)
     await run(tmp_path / "run", posts, plan, sampler_of=sampler_of)
-    openings = [each for each in seen if "0/0" in each]
-    right = [each["2/0"] for each in openings]
-    wrong = [each["0/0"] for each in openings]
+    openings = [each for each in seen if "0/0/0" in each]
+    right = [each["0/2/0"] for each in openings]
+    wrong = [each["0/0/0"] for each in openings]
     assert right[-1] - right[0] > 1
     assert right[-1] - right[0] > wrong[-1] - wrong[0] + 1
 
@@ -163,7 +144,7 @@ async def test_self_aware_closes_half_of_a_group(posts, tmp_path):
         requests.append(scripted.requests)
         return scripted
 
-    plan = replace(PLAN, steps=1, prompts=1, reward="self_aware")
+    plan = replace(PLAN, steps=1, prompts=1, reward=Reward.SELF_AWARE)
     (record,) = await run(tmp_path / "run", posts, plan, sampler_of=sampler_of)
     opened = [request.ask.answer_only for request in requests[0][:4]]
     assert opened == [True, True, False, False]
@@ -174,6 +155,23 @@ async def test_the_policy_itself_samples_where_nobody_else_does(posts, tmp_path)
     (record,) = await run(tmp_path / "run", posts, replace(PLAN, steps=1), sampler_of=None)
     assert record.length == pytest.approx(2 * PLAN.max_new_tokens)
     assert record.well_formed == 0
+
+
+@pytest.mark.timeout(300)
+async def test_two_processes_share_the_prompts_and_learn_what_one_would(posts, tmp_path):
+    plan = replace(PLAN, steps=1)
+    await run(tmp_path / "one", posts, plan)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": "tests:."}
+    process = await asyncio.create_subprocess_exec(
+        *command, "tests/support/rl_process.py", str(tmp_path), str(tmp_path / "two"), env=environment
+    )
+    assert await process.wait() == 0
+    one, two = (read_records(tmp_path / out / CURVES_FILE, StepRecord)[0] for out in ("one", "two"))
+    assert two.posts == one.posts
+    assert (two.reward, two.searches, two.learnt_groups) == (one.reward, one.searches, one.learnt_groups)
+    assert two.loss == pytest.approx(one.loss, abs=1e-4)
+    assert two.grad_norm == pytest.approx(one.grad_norm, rel=0.05)
 
 
 def test_every_post_comes_once_an_epoch_in_an_order_of_its_own():
