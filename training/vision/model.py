@@ -1,7 +1,8 @@
 """The tower with five small heads, which are thrown away once it has learnt to see.
 
 kind   what a cell shows: cross entropy, cells that show something and cells that do not counting alike
-box    where that thing is, as shares of the picture's sides: L1 over the cells that show one
+box    where that thing is, as shares of the picture's sides: L1 and generalised IoU (Rezatofighi et al.
+       2019), as in DETR (Carion et al. 2020), over the cells that show one
 digit  the same box as an answer writes it, digit by digit: cross entropy of the first two digits of each
        number. The language model then has only to copy what its tokens say, not to reckon with it
 name   who it is: the cell, projected, must be nearest to the mean of the language model's own
@@ -23,10 +24,11 @@ from torch.nn.functional import cross_entropy, normalize
 from training.dialogues import HUNDREDTH
 from training.vision.targets import KINDS, NOTHING
 
-__all__ = ["DenseVision", "digits_of"]
+__all__ = ["DenseVision", "digits_of", "generalised_iou"]
 
 BOX_WEIGHT = 4.0
 """An L1 of 0.1 (a tenth of the picture) then weighs as much as an undecided kind."""
+OVERLAP_WEIGHT = 1.0
 DIGIT_WEIGHT = 1.0
 NAME_WEIGHT = 1.0
 LOOK_WEIGHT = 1.0
@@ -36,6 +38,22 @@ TEMPERATURE = 0.07
 
 DIGIT_ROLES = 8
 """Four numbers of a box, two digits each."""
+
+
+def generalised_iou(ours: Any, theirs: Any) -> Any:
+    """IoU less the share of the hull that neither box covers, row by row: (n, 4) and (n, 4) to (n,), -1 to 1.
+
+    `ours` may have its corners in the wrong order: then it covers nothing, and is pulled towards `theirs`.
+    """
+    low, high = torch.minimum(ours[:, :2], theirs[:, :2]), torch.maximum(ours[:, 2:], theirs[:, 2:])
+    hull = (high - low).clamp(min=0).prod(-1).clamp(min=1e-9)
+    shared = _inside(torch.maximum(ours[:, :2], theirs[:, :2]), torch.minimum(ours[:, 2:], theirs[:, 2:]))
+    both = _inside(ours[:, :2], ours[:, 2:]) + _inside(theirs[:, :2], theirs[:, 2:]) - shared
+    return shared / both.clamp(min=1e-9) - (hull - both) / hull
+
+
+def _inside(low: Any, high: Any) -> Any:
+    return (high - low).clamp(min=0).prod(-1)
 
 
 def digits_of(boxes: Any) -> Any:
@@ -85,6 +103,7 @@ class DenseVision(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         guessed = self.box(cells).sigmoid()
         if shows.any():
             loss = loss + BOX_WEIGHT * (guessed[shows] - boxes[shows]).abs().mean()
+            loss = loss + OVERLAP_WEIGHT * (1 - generalised_iou(guessed[shows], boxes[shows])).mean()
             near = normalize(self.name(cells[shows]), dim=-1) @ names.T / TEMPERATURE
             loss = loss + NAME_WEIGHT * cross_entropy(near, things[shows])
         alike = looks.clone()

@@ -18,7 +18,7 @@ from training.data.labelled import LabelledPost
 from training.synthetic.marks import Brand, Flag, Marks
 from training.synthetic.posts import ComposedPost, Shown
 from training.vision.data import VisionCollator, name_embeddings
-from training.vision.model import DenseVision, digits_of
+from training.vision.model import DenseVision, digits_of, generalised_iou
 from training.vision.patches import linear_patches
 from training.vision.references import References
 from training.vision.targets import KINDS, CellTarget, cell_targets
@@ -129,3 +129,17 @@ def test_digits_are_those_that_an_answer_writes():
     boxes = torch.tensor([[0.0, 0.05, 0.35, 1.0], [0.349, 0.351, 0.999, 0.994]])
     written = ["00", "50", "35", "10"], ["35", "35", "10", "99"]  # of 0, 50, 350, 1000; 350, 350, 1000, 990
     assert digits_of(boxes).tolist() == [[int(digit) for digit in "".join(row)] for row in written]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        ((0.0, 0.0, 0.5, 0.5), (0.0, 0.0, 0.5, 0.5), 1.0),
+        ((0.0, 0.0, 0.5, 1.0), (0.0, 0.0, 1.0, 1.0), 0.5),
+        ((0.0, 0.0, 0.5, 0.5), (0.5, 0.5, 1.0, 1.0), -0.5),  # apart: half of the hull is covered
+        ((0.6, 0.0, 0.4, 1.0), (0.0, 0.0, 1.0, 1.0), 0.0),  # its corners crossed: it covers nothing
+    ],
+)
+def test_generalised_iou(ours, theirs, expected):
+    boxes = torch.tensor([ours]), torch.tensor([theirs])
+    assert generalised_iou(*boxes).item() == pytest.approx(expected, abs=1e-6)
