@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ _OPTIONS = (
     click.option("--world", default=0, show_default=True, help="So many posts about the invented world."),
     click.option("--held-out", is_flag=True, help="--world: identities held out of training."),
     click.option("--seed", default=1, show_default=True, help="Of --world."),
+    click.option("--each", type=int, help="At most so many posts of each source."),
     click.option("--posts", type=int, help="At most so many posts in all."),
 )
 
@@ -37,9 +38,10 @@ def post_options(command: Command) -> Command:
     return command
 
 
-def chosen_posts(*, posts: int | None, **where: Any) -> Iterator[LabelledPost]:
+def chosen_posts(*, posts: int | None, each: int | None, **where: Any) -> Iterator[LabelledPost]:
     """The posts that the options name. Raises UsageError when they name none."""
-    return islice(_sources(**where), posts)
+    sources = [islice(source, each) for source in _sources(**where)]
+    return islice(chain.from_iterable(sources), posts)
 
 
 def _sources(
@@ -52,11 +54,11 @@ def _sources(
     world: int,
     held_out: bool,
     seed: int,
-) -> Iterator[LabelledPost]:
+) -> Iterator[Iterator[LabelledPost]]:
     if not (twitter or grounded or world):
         raise click.UsageError("name posts: --twitter, --grounded or --world")
     if twitter:
-        yield from twitter_posts(twitter, split, natural=not as_split, fine=fine)
+        yield twitter_posts(twitter, split, natural=not as_split, fine=fine)
     for folder in grounded:
-        yield from grounded_posts(folder, natural=not as_split)
-    yield from world_posts("held_out" if held_out else "train", seed, world)
+        yield grounded_posts(folder, natural=not as_split)
+    yield world_posts("held_out" if held_out else "train", seed, world)
