@@ -42,7 +42,7 @@ test-stream: setup-stream
 
 test-model: setup-model
 	$(MODEL)/python $(PYTEST) -m "(model or engine) and not (faults or bench)"
-	$(STREAM)/python $(PYTEST) tests/engine/test_reload_in_a_stream.py
+	$(STREAM)/python $(PYTEST) tests/engine/test_reload_in_a_stream.py tests/engine/test_pipeline.py
 
 check: setup-stream ## ruff, mypy strict, who may import whom
 	$(STREAM)/ruff check

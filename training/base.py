@@ -34,6 +34,9 @@ TINY_LAYERS = 2
 TINY_HEADS = 2
 """64 wide each, like SmolLM2's: M-RoPE's sections are made for that width."""
 TINY_CONTEXT = 4096
+TINY_NORM = 4.0
+"""Scale of the last norm. The rows of a random table are short, 0.02 √128 long: at a scale of 1 no logit
+could pass 2.6, so whatever LoRA learnt, no token would ever be likely."""
 
 
 def tiny_tokenizer() -> Any:
@@ -76,7 +79,9 @@ def tiny_base(seed: int = 0) -> tuple[Any, Any]:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return graft(LlamaForCausalLM(config).float().eval(), tokenizer, TINY_VISION), tokenizer
+    llama = LlamaForCausalLM(config).float().eval()
+    torch.nn.init.constant_(llama.model.norm.weight, TINY_NORM)
+    return graft(llama, tokenizer, TINY_VISION), tokenizer
 
 
 def with_sight(model: Any, tower: Path) -> Any:

@@ -127,12 +127,11 @@ def check(*, data: Path | None, fine: bool, grounded: Path | None) -> None:
 @click.option("--tiny", is_flag=True, help="The tiny random model instead of the 138M graft.")
 def base(*, out: Path, tower: Path | None, tiny: bool) -> None:
     """Write the base model that the other stages start from."""
-    from sake_model.checkpoint.folder import save_model  # noqa: PLC0415
-    from sake_model.checkpoint.graft import bare_graft  # noqa: PLC0415
-    from training.base import PICTURES, tiny_base, with_sight  # noqa: PLC0415
+    from training.base import GRAFT, TINY  # noqa: PLC0415
+    from training.export import write_base  # noqa: PLC0415
 
-    model, tokenizer = tiny_base() if tiny else bare_graft()
-    save_model(with_sight(model, tower) if tower else model, tokenizer, out, PICTURES)
+    manifest = write_base(out, TINY if tiny else GRAFT, tower)
+    click.echo(f"{out}: {manifest.name} {manifest.digest}")
 
 
 @train.command()

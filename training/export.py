@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +30,13 @@ from sake_model.checkpoint.folder import (
     write_checkpoint,
 )
 from sake_model.checkpoint.graft import BARE_SEED, sha256_of_file
-from sake_model.checkpoint.manifest import Manifest, digest_of, digest_of_files, write_manifest
+from sake_model.checkpoint.manifest import (
+    Manifest,
+    digest_of,
+    digest_of_files,
+    read_manifest,
+    write_manifest,
+)
 from sake_model.grounding import BoxFrame
 from schemas.errors import OperatorError
 from training.base import GRAFT, PICTURES, BaseModel
@@ -43,6 +51,7 @@ __all__ = [
     "export_whole",
     "head_commit",
     "with_tower",
+    "write_base",
 ]
 
 DELTA_LIMIT_BYTES = 40_000_000
@@ -138,6 +147,29 @@ def export_whole(delta: Delta, out: Path, about: About, base: BaseModel) -> Mani
     Its digest is over what is served, so other figures of the same model do not change it. Raises
     OperatorError when `out` is there already (it may be in use), or the delta is of another base model.
     """
+    with _new_checkpoint(delta, out, about, base) as (folder, manifest):
+        size_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        card = model_card(manifest, size_bytes, whole=True, tries_out=base.tries_out)
+        (folder / "README.md").write_text(card)
+    return read_manifest(out)
+
+
+def write_base(out: Path, base: BaseModel, tower: Path | None = None) -> Manifest:
+    """Writes the base model alone, as what is trained on it will be served: same prompts, sizes, frame.
+
+    So `sake engine` serves it, and puts an export in its place. Raises OperatorError as `export_whole`.
+    """
+    delta = with_tower(Delta(), tower) if tower else Delta()
+    with _new_checkpoint(delta, out, About(f"base of {base.name}", commit=head_commit()), base):
+        pass
+    return read_manifest(out)
+
+
+@contextmanager
+def _new_checkpoint(
+    delta: Delta, out: Path, about: About, base: BaseModel
+) -> Iterator[tuple[Path, Manifest]]:
+    """All but the card, which the block may add; sealed and put to `out` after it."""
     import torch  # noqa: PLC0415
 
     if out.exists():
@@ -149,14 +181,9 @@ def export_whole(delta: Delta, out: Path, about: About, base: BaseModel) -> Mani
         with compact_prompts() as prompts:
             write_checkpoint(model, tokenizer, folder, pictures=PICTURES, prompts=prompts)
         manifest = _manifest(digest_of_files(folder), delta, about, base)
-        size_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-        card = model_card(manifest, size_bytes, whole=True, tries_out=base.tries_out)
-        (folder / "README.md").write_text(card)
-        manifest = msgspec.structs.replace(
-            manifest, files_digest=digest_of_files(folder), prompts=PROMPTS_FOLDER
-        )
-        write_manifest(folder, manifest)
-    return manifest
+        manifest = msgspec.structs.replace(manifest, prompts=PROMPTS_FOLDER)
+        yield folder, manifest
+        write_manifest(folder, msgspec.structs.replace(manifest, files_digest=digest_of_files(folder)))
 
 
 def _manifest(digest: str, delta: Delta, about: About, base: BaseModel) -> Manifest:

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import statistics
 import subprocess
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +19,7 @@ from typing import Any
 import orjson
 import pytest
 from support import tiny_checkpoints as tiny
+from support.commands import MODEL_ENVIRONMENT, reload, sake_engine
 
 from sake_model.engine.served import Served, served_by
 
@@ -35,13 +33,10 @@ from workers.demo.child import worker_process
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parents[2]
-MODEL_ENVIRONMENT = Path(os.environ.get("SAKE_ENGINE_ENVIRONMENT", ROOT / ".venv-model"))
 PARTITIONS = 2
 IN_FLIGHT = 8
 """Posts that one worker has in work."""
 MAX_PAUSE_S = 2.0
-READY_S = 400.0
 MARGIN = timedelta(seconds=3)
 
 
@@ -76,44 +71,6 @@ class Stream:
         self.flowing = False
         await asyncio.sleep(0.5)
         await self.recognised(len(self.sent) - sum((await self.kafka.committed()).values()))
-
-
-@asynccontextmanager
-async def sake_engine(variables: dict[str, str], log: Path) -> AsyncIterator[str]:
-    """The command as a person runs it; the address that it prints. Ended with us, however we end."""
-    with log.open("wb") as errors:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "sake_model.engine.guard", "30"),
-            *(sys.executable, "-m", "workers", "engine"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=errors,
-            env={**os.environ, **variables},
-            start_new_session=True,
-        )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        async with asyncio.timeout(READY_S):
-            line = (await process.stdout.readline()).decode()
-        assert line.startswith("SAKE_ENGINE_URL="), log.read_text()[-3000:]
-        yield line.strip().partition("=")[2]
-    finally:
-        process.stdin.close()
-        await process.wait()
-
-
-async def reload(folder: Path, variables: dict[str, str]) -> tuple[int, str, str]:
-    """`sake engine reload FOLDER`: its exit code and what it prints."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "workers", "engine", "reload", str(folder), "--json"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **variables},
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 @dataclass

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from sake_model.checkpoint.delta import DELTA_FILE, Delta, apply_delta, read_delta
+from sake_model.checkpoint.interchange import check_interchangeable
 from sake_model.checkpoint.manifest import read_manifest, verify
 from sake_model.engine.served import served_by
 from sake_model.prompts import load_prompts
@@ -181,3 +182,14 @@ def test_the_command_says_what_does_not_go_together(adapter, options, told):
     said = CliRunner().invoke(train, ["export", str(adapter[0]), *options])
     assert said.exit_code == 2
     assert told in said.output
+
+
+def test_a_base_is_served_as_what_is_trained_on_it_will_be(adapter, tmp_path):
+    said = CliRunner().invoke(train, ["base", "--tiny", "--out", str(tmp_path / "base")])
+    assert said.exit_code == 0, said.output
+    base = verify(tmp_path / "base")
+    taught = export_whole(adapter_delta(adapter[0]), tmp_path / "taught", About("taught"), TINY)
+    assert check_interchangeable(tmp_path / "base", tmp_path / "taught") == taught
+    assert base.digest != taught.digest
+    assert base.max_turn_tokens == taught.max_turn_tokens
+    assert not base.sees_pictures
