@@ -23,8 +23,8 @@ Tweets among it are under their own terms (research use; the copyrights of Twitt
 set's authors apply); none of them is in this folder.
 
 ## Figures
-By `sake train measure` and `sake train weigh`, greedy, in bfloat16, on posts that it was not trained on; the runs' settings
-and logs are in `training/results/`.
+By `sake train measure` and `sake train weigh`, greedy, in bfloat16, on posts that it was not trained
+on; the runs' settings and logs are in `training/results/`.
 
 {figures}
 

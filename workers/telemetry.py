@@ -51,6 +51,8 @@ HISTOGRAMS: dict[str, tuple[float, ...]] = {
     "gen_ai.execute_tool.duration": MODEL_S,
     # One attempt at one search provider.
     "sake.search.provider.duration": QUICK_S,
+    # Turns were held while the server's weights changed.
+    "sake.engine.held": (*QUICK_S, 20.0, 40.0),
 }
 
 
