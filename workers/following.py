@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sake_model.deadline import Deadline
-from sake_model.engine.interface import ModelChanged
+from sake_model.engine.interface import EngineUnavailable, ModelChanged
 from sake_model.engine.served import Served
 from workers.recognise.messages import InMessage, OutMessage, Processor
 
@@ -43,7 +43,7 @@ class Following:
 
     async def process(self, message: InMessage, deadline: Deadline) -> tuple[OutMessage, ...]:
         """The records of one post, by one checkpoint; see `Processor`. Raises ModelChanged, too."""
-        processor = await self.current()
+        processor = await self._current_by(deadline)
         try:
             return await processor.process(message, deadline)
         except ModelChanged:
@@ -63,6 +63,14 @@ class Following:
             self._asking.add_done_callback(self._asked)
         # Shielded: one of them giving up must not end it for the others.
         return await asyncio.shield(self._asking)
+
+    async def _current_by(self, deadline: Deadline) -> Processor:
+        """A server that does not say in time what it serves is no fault of the post that waits for it."""
+        try:
+            async with asyncio.timeout(max(0.0, deadline.left_s)):
+                return await self.current()
+        except TimeoutError as error:
+            raise EngineUnavailable("the server did not say in time what it serves") from error
 
     async def _ask(self) -> Processor:
         served = await self._source.served()

@@ -108,7 +108,7 @@ def engine_server(settings: Settings) -> EngineServer:
     if folder is None and not settings.model:
         choose_model(settings)  # says what is missing
     options = ServeOptions(
-        model=str(folder.absolute()) if folder is not None else settings.model,
+        model=str(folder.resolve()) if folder is not None else settings.model,
         environment=engine.environment,
         port=engine.listen_port,
         dtype=engine.dtype,

@@ -23,12 +23,27 @@ from schemas.errors import OperatorError
 __all__ = ["check_finite", "check_interchangeable", "tensor_shapes"]
 
 # What the server read at its start and will not read again. Missing in both is equal, too.
-KEPT_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+KEPT_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json")
 KEPT_SETTINGS = ("preprocessor_config.json", "processor_config.json")
 
 # Of those: the sizes of pictures. Whoever asks makes pictures ready, and a server leaves alone what
 # lies within its own limits.
 SIZE_KEYS = frozenset({"size", "min_pixels", "max_pixels"})
+
+# Of generation_config.json: how tokens are drawn and when a turn ends, where a request does not say so.
+KEPT_GENERATION = frozenset(
+    {
+        "eos_token_id",
+        "frequency_penalty",
+        "max_new_tokens",
+        "min_p",
+        "presence_penalty",
+        "repetition_penalty",
+        "temperature",
+        "top_k",
+        "top_p",
+    }
+)
 
 # Of config.json: says nothing about the shape of the model.
 FREE_KEYS = frozenset({"transformers_version", "dtype", "torch_dtype", "_name_or_path"})
@@ -56,6 +71,10 @@ def check_interchangeable(serving: Path, fresh: Path, sizes: ResizeLimits | None
     for name in KEPT_SETTINGS:
         if _settings(serving / name) != _settings(fresh / name):
             raise OperatorError(f"{fresh} has another {name} than {serving}: restart the server for it")
+    if _generation(serving) != _generation(fresh):
+        raise OperatorError(
+            f"{fresh} has another generation_config.json than {serving}: restart the server for it"
+        )
     old_manifest = read_manifest(serving)
     _check_limits(old_manifest, manifest, fresh)
     _check_sizes(sizes or old_manifest.resize_limits, manifest.resize_limits, fresh)
@@ -102,6 +121,11 @@ def _settings(path: Path) -> Any:
         return _without(json.loads(path.read_text()), SIZE_KEYS) if path.is_file() else None
     except ValueError as error:
         raise OperatorError(f"{path} is no JSON: {error}") from error
+
+
+def _generation(folder: Path) -> dict[str, Any]:
+    kept: dict[str, Any] = _settings(folder / "generation_config.json") or {}
+    return {key: value for key, value in kept.items() if key in KEPT_GENERATION and value is not None}
 
 
 def _check_limits(serving: Manifest, fresh: Manifest, folder: Path) -> None:

@@ -247,7 +247,9 @@ class VllmEngine:
             status, body, wrote = await self._post(
                 f"{self._target.api_url}/chat/completions", request, revision
             )
-            if status == HTTP_OTHER_MODEL or (status == HTTP_OK and revision not in (None, wrote)):
+            # Only who named a checkpoint is refused for it; another's 412 is an answer as any other.
+            refused = status == HTTP_OTHER_MODEL and revision
+            if refused or (status == HTTP_OK and revision not in (None, wrote)):
                 raise ModelChanged(f"{revision or 'nothing known'} is not served any more")
             if status == HTTP_OK:
                 self._remember(uuids)

@@ -183,7 +183,7 @@ class EngineServer:
         outcome = "refused"
         try:
             async with self._reloading:
-                serving = self._replaceable(folder)
+                serving, folder = self._replaceable(folder)
                 fresh = await asyncio.to_thread(self._checked, serving, folder)
                 await self.ready()
                 outcome = "taken_back"
@@ -203,6 +203,11 @@ class EngineServer:
 
     def _checked(self, serving: Path, folder: Path) -> Served:
         """Reads all of the folder. Raises OperatorError."""
+        if self._served is not None and served_by(serving) != self._served:
+            raise OperatorError(
+                f"{serving} was changed since it is being served, so that nothing could be taken back: "
+                "restart the server"
+            )
         check_interchangeable(serving, folder, self._sizes)
         fresh = served_by(folder)
         check_finite(folder, self._options.environment / "bin" / "python")
@@ -224,24 +229,29 @@ class EngineServer:
             await supervision.let_in(fresh)
             held_s = time.monotonic() - began_s
             # Turns pass again: the whole answers of a slow machine must not hold the stream up.
-            self._speaks = await self._tried(supervision, fresh)
-            if speaks and self._speaks is False:
+            answers = await self._tried(supervision, fresh)
+            if speaks and answers is False:
                 raise ReloadFailed(
                     "no trial post was answered with a whole turn, by the old weights they were"
                 )
         except EngineError as error:
-            self._speaks = speaks
             await self._take_back(supervision, serving, old)
             raise OperatorError(f"{folder} was taken back, {serving} is served: {error}") from error
+        except BaseException:
+            self._renew.set()  # else a server that looks well would hold all turns back for ever
+            raise
+        if answers is not None:  # too busy to tell: what was known of the old ones still measures the next
+            self._speaks = answers
         return Reloaded(fresh, held_s, withdrawn)
 
-    def _replaceable(self, folder: Path) -> Path:
-        serving = Path(self._options.model)
+    def _replaceable(self, folder: Path) -> tuple[Path, Path]:
+        """What is served and what shall be. Of a link its target: the link may soon name another one."""
+        serving, folder = Path(self._options.model), folder.resolve()
         if not self._options.reloadable:
             raise OperatorError("this server was not started for hot reload: it needs a local checkpoint")
         if serving.resolve() == folder.resolve():
             raise OperatorError(f"{folder} is being served: put the new checkpoint into a folder of its own")
-        return serving
+        return serving, folder
 
     async def _take_back(self, supervision: Supervision, serving: Path, old: Served) -> None:
         try:
@@ -257,12 +267,13 @@ class EngineServer:
             self.root_url, token=self._token, model=options.served_name, api_key=options.api_key
         )
 
-    async def _announced(self) -> bool:
-        """Tells the server what it serves; it answers nobody before. False when it cannot be told."""
+    async def _announced(self, folder: Path) -> bool:
+        """Tells the server that it serves this folder; it answers nobody before. False when it cannot be
+        told. Read anew for each life: a server that was started again holds what lies there now.
+        """
         if not self._options.reloadable:
             return True
-        if self._served is None:
-            self._served = await asyncio.to_thread(served_by, Path(self._options.model))
+        self._served = await asyncio.to_thread(served_by, folder)
         # The limits of pictures that this process has read, whatever weights it is given later.
         self._sizes = self._served.manifest.resize_limits
         try:
@@ -304,12 +315,13 @@ class EngineServer:
         """From start to death; the seconds that it was ready, None when it never was."""
         self.starts += 1
         self.state = EngineState.STARTING
+        folder = Path(self._options.model)
         process = await self._spawn()
         began_s, ready_s = time.monotonic(), None
         death = asyncio.create_task(process.wait())
         try:
             healthy = await self._until_healthy(death, began_s + self._limits.start_timeout_s)
-            if healthy and await self._announced():
+            if healthy and await self._announced(folder):
                 ready_s = time.monotonic()
                 self.state = EngineState.READY
                 self._ready.set()

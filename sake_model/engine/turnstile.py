@@ -47,8 +47,8 @@ OPEN_PATH = "/sake/open"
 MODEL_PATH = "/v1/sake/model"
 REVISION_HEADER = "sake-model-revision"
 
-# A turn that is held longer is sent away as by a full queue (HTTP 503), so that its client's clock
-# does not run against its post. A swap takes a second or two; one from a slow disk takes minutes.
+# A turn that is held longer is sent away as from a server that is down (HTTP 504), so that its client's
+# clock does not run against its post. A swap takes a second or two; one from a slow disk takes minutes.
 HOLD_S = 5.0
 # A withdrawn turn ends as one does whose client went away: in a step or two of the model.
 WITHDRAW_S = 30.0
@@ -93,7 +93,7 @@ class Turnstile:
 
     async def _turn(self, scope: Scope, receive: Receive, send: Send, expected: str | None) -> None:
         if not await self._opened():
-            await _answer(send, 503, _error(503, "new weights are being read"))
+            await _answer(send, 504, _error(504, "new weights are being read"))
             return
         if expected not in (None, self._revision):
             await self._refuse(send, expected)
@@ -104,6 +104,11 @@ class Turnstile:
         self._idle.clear()
         try:
             await self._app(scope, turn.receive, turn.send)
+        except Exception:
+            if turn.answered or not turn.withdrawn.is_set():
+                raise
+            # HTTP 500 would say that this turn broke the server.
+            logger.exception("a withdrawn turn")
         finally:
             self._running.discard(turn)
             if not self._running:
@@ -127,7 +132,7 @@ class Turnstile:
     async def _tell(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Whoever may list the models may read it: the server's own front end decides that."""
         if not await self._opened():
-            await _answer(send, 503, _error(503, "new weights are being read"))
+            await _answer(send, 504, _error(504, "new weights are being read"))
             return
         asked = _Asked()
         listing = {**scope, "method": "GET", "path": "/v1/models", "raw_path": b"/v1/models"}
@@ -224,6 +229,8 @@ async def _body(receive: Receive) -> bytes:
     body, more = b"", True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError("who asked went away in the middle of it")
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return body

@@ -65,10 +65,11 @@ class Server:
     questions: int = 0
     away: bool = False
     turn: str = ANSWER
+    slow_s: float = 0.01
 
     async def served(self) -> Served | None:
         self.questions += 1
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(self.slow_s)
         if self.away:
             raise EngineUnavailable("away")
         return self.serves
@@ -200,6 +201,15 @@ async def test_for_a_server_that_does_not_tell_the_settings_decide() -> None:
     assert recognition(await runner.run(message(1))).model.name == "org/some-model"
     server.serves = NEW  # restarted by `sake engine`: now it tells
     assert recognition(await runner.run(message(2))).model.digest == NEW.manifest.digest
+
+
+async def test_a_server_that_does_not_say_in_time_what_it_serves_is_no_fault_of_the_post() -> None:
+    server = Server(slow_s=0.3)
+    runner, gate = attempts(following(server), deadline_s=0.05, grace_s=0.05)
+    running = asyncio.create_task(runner.run(message(1)))
+    await asyncio.sleep(0.15)
+    assert not gate.open
+    assert recognition(await running).model.digest == OLD.manifest.digest
 
 
 class Alternating:

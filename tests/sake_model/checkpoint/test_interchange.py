@@ -56,6 +56,14 @@ def test_the_same_shape_may_take_its_place(serving, fresh):
     assert check_interchangeable(serving, fresh).name == "fresh"
 
 
+def test_who_wrote_the_generation_settings_is_no_difference(serving, fresh):
+    for folder, version in ((serving, "5.19"), (fresh, "5.20")):
+        facts = {"transformers_version": version, "eos_token_id": 2, "top_k": None}
+        (folder / "generation_config.json").write_text(json.dumps(facts))
+    seal(fresh)
+    assert check_interchangeable(serving, fresh).name == "fresh"
+
+
 def changed_config(folder):
     config = {**CONFIG, "text_config": {"hidden_size": 8}}
     (folder / "config.json").write_text(json.dumps(config))
@@ -67,6 +75,10 @@ def changed_config(folder):
         (changed_config, "another architecture"),
         (lambda folder: (folder / "tokenizer.json").write_text("{ }"), "another tokenizer.json"),
         (lambda folder: (folder / "chat_template.jinja").write_text("x"), "another chat_template.jinja"),
+        (
+            lambda folder: (folder / "generation_config.json").write_text('{"repetition_penalty": 1.05}'),
+            "another generation_config.json",
+        ),
         (lambda folder: write_weights(folder, a=[2, 3]), "tensor b is None"),
         (lambda folder: write_weights(folder, a=[3, 2], b=[1, 1]), "tensor a"),
         (lambda folder: write_weights(folder, a=[2, 3], b=[1, 1], c=[1, 1]), "tensor c"),

@@ -338,3 +338,9 @@ async def test_an_answer_without_the_name_of_its_checkpoint_is_not_taken_for_it(
     server.revision = "r1"  # and the other way round
     with pytest.raises(ModelChanged):
         await bound_ask(engine, "")
+
+
+async def test_a_412_of_a_server_that_tells_nothing_is_no_other_checkpoint(server, engine):
+    server.replies = [refusing(412, "a precondition of its own")]
+    with pytest.raises(EngineRejected):
+        await bound_ask(engine, "")

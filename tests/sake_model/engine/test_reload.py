@@ -4,6 +4,7 @@ the real one."""
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -11,9 +12,9 @@ from pathlib import Path
 import pytest
 from support import fake_vllm
 
-from sake_model.checkpoint.manifest import Manifest, digest_of_files, write_manifest
+from sake_model.checkpoint.manifest import Manifest, digest_of_files, read_manifest, write_manifest
 from sake_model.engine.launcher import EngineServer, SupervisorLimits
-from sake_model.engine.reload import ReloadLimits
+from sake_model.engine.reload import ReloadFailed, ReloadLimits, Supervision
 from sake_model.engine.serve_options import ServeOptions
 from schemas.errors import OperatorError
 
@@ -21,6 +22,7 @@ LIMITS = SupervisorLimits(
     start_timeout_s=5.0,
     first_backoff_s=0.05,
     stop_grace_s=0.5,
+    unwell_after_s=2.0,
     reload=ReloadLimits(drain_s=0.01, trial_timeout_s=5.0),
 )
 
@@ -150,6 +152,62 @@ async def test_one_that_takes_the_server_down_is_not_what_it_comes_back_with(run
         await running.server.ready()
     assert running.calls[-2:] == ["start old", "open old"]
     assert running.serves == "old"
+
+
+async def killed_and_ready_again(running):
+    starts = running.server.starts
+    os.kill(json.loads(running.pids.read_text())[0], signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while running.server.starts == starts:
+            await asyncio.sleep(0.02)
+        await running.server.ready()
+
+
+async def test_a_folder_that_was_made_anew_meanwhile_is_never_served_under_the_old_name(running):
+    shutil.rmtree(running.folder / "old")
+    fresh = read_manifest(checkpoint(running.folder / "old", b"\7"))
+    with pytest.raises(OperatorError, match="was changed since"):
+        await running.reload("new")
+    assert running.calls == ["start old", "open old"], "there would be nothing to go back to"
+    await killed_and_ready_again(running)
+    assert running.server.served.manifest.digest == fresh.digest, "it holds what lies there now"
+
+
+async def test_a_link_is_followed_once_not_whenever_it_is_moved(running):
+    link = running.folder / "current"
+    link.symlink_to(checkpoint(running.folder / "new", b"\2"))
+    await running.server.reload(link)
+    link.unlink()
+    link.symlink_to(checkpoint(running.folder / "newer", b"\3"))
+    await killed_and_ready_again(running)
+    assert running.calls[-2:] == ["start new", "open new"]
+    assert (await running.server.reload(link)).served.manifest.name == "newer"
+
+
+async def test_a_change_that_is_broken_off_leaves_no_server_that_holds_all_turns_back(running, monkeypatch):
+    async def broken(*_):
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Supervision, "opening", broken)
+        with pytest.raises(RuntimeError):
+            await running.reload("new")
+    async with asyncio.timeout(10):
+        while running.server.starts < 2:
+            await asyncio.sleep(0.02)
+        await running.server.ready()
+    assert running.calls[-2:] == ["start old", "open old"]
+
+
+async def test_weights_that_went_live_under_load_do_not_open_the_door_to_any_others(running, monkeypatch):
+    async def busy(*_):
+        raise ReloadFailed("the queue is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Supervision, "trial", busy)
+        await running.reload("new")
+    with pytest.raises(OperatorError, match="was taken back"):
+        await running.reload("mumbling")
 
 
 async def test_what_is_refused_beforehand_never_reaches_the_server(running):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from sake_model.engine import turnstile
+from sake_model.engine.chat_format import error_of
+from sake_model.engine.interface import EngineUnavailable
 from sake_model.engine.turnstile import TOKEN_VARIABLE, Turnstile
 
 TOKEN = "t0ken"
@@ -45,6 +47,8 @@ class Inner:
     running: int = 0
     aborted: int = 0
     listing: int = 200
+    breaks: bool = False
+    """Whether it fails where a client is gone."""
 
     async def __call__(self, scope, receive, send):
         if scope["path"] == "/v1/models":
@@ -59,6 +63,8 @@ class Inner:
         try:
             await asyncio.wait((gone, done), return_when=asyncio.FIRST_COMPLETED)
             self.aborted += not done.done()
+            if self.breaks and not done.done():
+                raise RuntimeError("its client went away")
             await self._reply(send, 200, b"a turn" if done.done() else b"null")
         finally:
             gone.cancel()
@@ -91,14 +97,18 @@ class Bench:
         state = type("State", (), {"engine_client": self.engine})()
         self.app = type("App", (), {"state": state})()
 
-    async def ask(self, path, body=b"{}", *, method="POST", revision=None, token=None) -> Answer:
+    async def ask(
+        self, path, body=b"{}", *, method="POST", revision=None, token=None, leaves=False
+    ) -> Answer:
         headers = []
         if revision is not None:
             headers.append((turnstile.REVISION_HEADER.encode(), revision.encode()))
         if token is not None:
             headers.append((turnstile.TOKEN_HEADER.encode(), token.encode()))
         scope = {"type": "http", "path": path, "method": method, "headers": headers, "app": self.app}
-        pieces, answer = [{"type": "http.request", "body": body, "more_body": False}], Answer()
+        pieces, answer = [{"type": "http.request", "body": body, "more_body": leaves}], Answer()
+        if leaves:
+            pieces.insert(0, {"type": "http.disconnect"})
 
         async def receive():
             if pieces:
@@ -144,7 +154,7 @@ def bench(monkeypatch):
 
 async def test_nobody_passes_before_it_is_known_what_is_served(bench):
     answer = await bench.ask(CHAT)
-    assert answer.status == 503
+    assert answer.status == 504
     assert bench.inner.running == 0
 
 
@@ -209,6 +219,29 @@ async def test_a_turn_that_takes_long_is_withdrawn_and_its_client_told(bench):
         assert (await named).body != b"null", "what the server says to a client that is gone goes nowhere"
 
 
+async def test_a_turn_that_fails_by_its_being_withdrawn_is_not_told_as_one_that_broke_the_server(bench):
+    old = await bench.let_in()
+    bench.inner.breaks = True
+    async with bench.asking(revision=old) as named:
+        await bench.swap()
+        assert (await named).status == 412
+
+
+async def test_a_turn_that_is_held_for_long_counts_as_by_a_server_that_is_down(bench):
+    await bench.let_in()
+    await bench.swap()
+    held = await bench.ask(CHAT)
+    assert type(error_of(held.status, held.body)) is EngineUnavailable, "a post's clock stops then"
+
+
+async def test_half_an_announcement_opens_nothing(bench):
+    await bench.let_in()
+    await bench.swap()
+    with pytest.raises(ConnectionError):
+        await bench.ask(turnstile.OPEN_PATH, NEW, token=TOKEN, leaves=True)
+    assert (await bench.ask(CHAT)).status == 504
+
+
 async def test_a_held_turn_for_the_old_checkpoint_is_refused_once_the_new_one_is_live(bench):
     old = await bench.let_in()
     await bench.swap()
@@ -233,7 +266,7 @@ async def test_trials_pass_while_all_others_wait(bench):
     await bench.swap()
     bench.inner.finish.set()
     assert (await bench.ask(CHAT, token=TOKEN)).body == b"a turn"
-    assert (await bench.ask(CHAT)).status == 503
+    assert (await bench.ask(CHAT)).status == 504
 
 
 async def test_weights_that_cannot_be_read_are_told_and_nobody_passes(bench):
@@ -243,7 +276,7 @@ async def test_weights_that_cannot_be_read_are_told_and_nobody_passes(bench):
     assert answer.status == 500
     assert b"no such file" in answer.body
     assert bench.engine.calls[-1] == "resume", "vLLM itself is left as it was"
-    assert (await bench.ask(CHAT)).status == 503
+    assert (await bench.ask(CHAT)).status == 504
 
 
 async def test_health_and_sockets_pass_always(bench):
