@@ -70,7 +70,8 @@ async def test_the_token_limit_is_told_from_an_end(engine):
 
 
 async def test_sampling_is_repeatable_by_its_seed(engine):
-    drawn = [await ask(engine, POST, sampling=Sampling(temperature=1.0, seed=seed)) for seed in (1, 1, 2)]
+    hot = 2.0  # a model that is sure of its answer says the same under every seed at 1
+    drawn = [await ask(engine, POST, sampling=Sampling(temperature=hot, seed=seed)) for seed in (1, 1, 2)]
     assert drawn[0].text == drawn[1].text != drawn[2].text
 
 
