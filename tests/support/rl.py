@@ -30,6 +30,7 @@ __all__ = [
     "Scripted",
     "answer",
     "look",
+    "lopsided",
     "pictured",
     "script",
     "seen_start",
@@ -77,6 +78,12 @@ def script(request: TurnRequest) -> str:
     return answer(*GOLD)
 
 
+def lopsided(request: TurnRequest) -> str:
+    """As `script`, but about every second prompt all of a group say the same: nothing is to be learnt."""
+    _, _, prompt, *_ = request.seed.split("/")
+    return answer(*GOLD) if int(prompt) % 2 else script(request)
+
+
 def tiny_policy(temperature: float = 1.0) -> Policy:
     """The tiny random model with an adapter that changes nothing yet."""
     base, tokenizer = tiny_base()
@@ -117,7 +124,11 @@ class Scripted:
         ids: tuple[Any, ...] = tuple(self._policy.tokenizer(text, add_special_tokens=False)["input_ids"])
         own = (False,) * len(prompt.ids) + (True,) * len(ids)
         row = Sequenced(prompt.ids + ids, own, (0.0,) * len(ids), prompt.pictures)
+        # Like the policy's own sampler, not through what accelerate made of the model: processes that
+        # sample do not have to wait for one another.
+        wrapped, self._policy.wrapped = self._policy.wrapped, self._policy.model
         with torch.no_grad():
             logprobs = tuple(self._policy.logprobs([row]).tolist())
+        self._policy.wrapped = wrapped
         completion = Completion(text, FinishReason.STOP, len(prompt.ids), len(ids))
         return SampledTurn(completion, prompt, ids, logprobs)

@@ -123,7 +123,7 @@ class Learner:
             kl = k3(new, reference).sum() if reference is not None else new.new_zeros(())
             clipped = clipped_tokens(new, old, advantages, weights)
             drift = (new - old).abs().sum()
-            sums += torch.stack([losses.sum(), kl, clipped.float(), drift, torch.tensor(float(len(new)))])
+            sums += torch.stack([losses.sum(), kl, clipped.float(), drift, new.new_tensor(len(new))])
         return losses.sum()
 
     def _figures(self, parts: Sequence[tuple[Any, float]], own_tokens: int, rate: float) -> Learnt:

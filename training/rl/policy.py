@@ -137,17 +137,26 @@ class Policy:
         return ids.squeeze(1), (masses.gather(1, ids) / upto[:, -1:]).log().squeeze(1)
 
     def logprobs(self, rows: Sequence[Sequenced]) -> Any:
-        """Log-probability of every own token, in the order of rows and tokens. Gradients go to LoRA."""
+        """Log-probability of every own token, in the order of rows and tokens. Gradients go to LoRA.
+
+        Where there are several processes all have to call it, and as often as each other.
+        """
+        return self._logprobs(self.wrapped, rows)
+
+    def reference_logprobs(self, batches: Sequence[Sequence[Sequenced]]) -> list[Any]:
+        """The same of the policy that the run began with, for every batch, without gradients.
+
+        Not through `wrapped`, which waits for the other processes: they may have fewer batches, or none.
+        """
+        with other_weights(self.model, self._began_with), merged_lora(self.model):
+            return [self._logprobs(self.model, rows) for rows in batches]
+
+    def _logprobs(self, model: Any, rows: Sequence[Sequenced]) -> Any:
         batch = self.inputs(rows, left=False)
         longest = batch["input_ids"].shape[1]
         own = torch.tensor([[*row.own, *(False,) * (longest - len(row.own))] for row in rows])
         at = own.flatten().nonzero().squeeze(1).to(self.device)
         # The position before a token predicts it. The first token of a row is never the model's own.
-        hidden = self._rows.of(lambda: self.wrapped(**batch, use_cache=False), at - 1)
+        hidden = self._rows.of(lambda: model(**batch, use_cache=False), at - 1)
         targets = batch["input_ids"].flatten()[at]
         return token_logprobs(hidden, self._head, targets, self.never, self.temperature)
-
-    def reference_logprobs(self, batches: Sequence[Sequence[Sequenced]]) -> list[Any]:
-        """The same of the policy that the run began with, for every batch, without gradients."""
-        with other_weights(self.model, self._began_with), merged_lora(self.model):
-            return [self.logprobs(rows) for rows in batches]

@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 pytestmark = pytest.mark.model
 
 from safetensors.torch import load_file
-from support.rl import GOLD, PLAN, SETUP, Scripted, answer, pictured, script
+from support.rl import GOLD, PLAN, SETUP, Scripted, answer, lopsided, pictured, script
 from support.secot import search_of
 
 from schemas.errors import OperatorError
@@ -159,19 +159,39 @@ async def test_the_policy_itself_samples_where_nobody_else_does(posts, tmp_path)
 
 @pytest.mark.timeout(300)
 async def test_two_processes_share_the_prompts_and_learn_what_one_would(posts, tmp_path):
-    plan = replace(PLAN, steps=1)
-    await run(tmp_path / "one", posts, plan)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    environment = os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": "tests:."}
-    process = await asyncio.create_subprocess_exec(
-        *command, "tests/support/rl_process.py", str(tmp_path), str(tmp_path / "two"), env=environment
-    )
-    assert await process.wait() == 0
+    await run(tmp_path / "one", posts, replace(PLAN, steps=1))
+    await on_two_processes(tmp_path, "script")
     one, two = (read_records(tmp_path / out / CURVES_FILE, StepRecord)[0] for out in ("one", "two"))
     assert two.posts == one.posts
     assert (two.reward, two.searches, two.learnt_groups) == (one.reward, one.searches, one.learnt_groups)
     assert two.loss == pytest.approx(one.loss, abs=1e-4)
     assert two.grad_norm == pytest.approx(one.grad_norm, rel=0.05)
+
+
+@pytest.mark.timeout(300)
+async def test_a_process_whose_groups_teach_nothing_waits_for_the_other(posts, tmp_path):
+    plan = replace(PLAN, steps=1)
+    await run(tmp_path / "one", posts, plan, sampler_of=lambda policy: Scripted(policy, lopsided))
+    await on_two_processes(tmp_path, "lopsided")
+    one, two = (read_records(tmp_path / out / CURVES_FILE, StepRecord)[0] for out in ("one", "two"))
+    assert two.learnt_groups == one.learnt_groups == 1
+    assert two.loss == pytest.approx(one.loss, abs=1e-4)
+    assert two.grad_norm == pytest.approx(one.grad_norm, rel=0.05)
+
+
+async def on_two_processes(tmp_path, says: str) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": "tests:."}
+    arguments = (str(tmp_path), str(tmp_path / "two"), says)
+    process = await asyncio.create_subprocess_exec(
+        *command, "tests/support/rl_process.py", *arguments, env=environment
+    )
+    try:
+        assert await asyncio.wait_for(process.wait(), 270) == 0
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
 
 
 def test_every_post_comes_once_an_epoch_in_an_order_of_its_own():
