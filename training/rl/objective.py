@@ -6,8 +6,9 @@ pictures; its sampling on a CPU keeps finished rows until the last one ends. Wha
 is short: advantages within a group, a clipped ratio against the policy that sampled, and a KL term to
 the policy that the run began with. One value for each token that the model itself wrote.
 
-One departure: a step's loss is the mean over all of its tokens, as in DAPO (Yu et al. 2025, section 3.3), where
-DeepSeekMath first takes the mean of each dialogue: a long dialogue's tokens count as much as a short one's.
+One departure: a step's loss is the mean over all of its tokens, as in DAPO (Yu et al. 2025, section
+3.3), where DeepSeekMath first takes the mean of each dialogue: a long dialogue's tokens count as much
+as a short one's.
 """
 
 from __future__ import annotations

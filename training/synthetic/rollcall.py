@@ -30,5 +30,11 @@ def roll_call(composed: ComposedPost) -> ComposedPost | None:
             LabelledEntity(len(text), len(text) + len(thing.name), thing.type, boxes=(thing.box,))
         )
         text += thing.name
-    post = replace(composed.post, id=f"called-{composed.post.id}", text=text, entities=tuple(entities), tokens=tuple(text.split(" ")))
+    post = replace(
+        composed.post,
+        id=f"called-{composed.post.id}",
+        text=text,
+        entities=tuple(entities),
+        tokens=tuple(text.split(" ")),
+    )
     return replace(composed, post=post, looks=())
