@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy, normalize
 from training.dialogues import HUNDREDTH
 from training.vision.targets import KINDS, NOTHING
 
-__all__ = ["DenseVision", "digits_of", "generalised_iou"]
+__all__ = ["DenseVision", "digits_of", "generalised_iou", "iou"]
 
 BOX_WEIGHT = 4.0
 """An L1 of 0.1 (a tenth of the picture) then weighs as much as an undecided kind."""
@@ -46,10 +46,21 @@ def generalised_iou(ours: Any, theirs: Any) -> Any:
     `ours` may have its corners in the wrong order: then it covers nothing, and is pulled towards `theirs`.
     """
     low, high = torch.minimum(ours[:, :2], theirs[:, :2]), torch.maximum(ours[:, 2:], theirs[:, 2:])
-    hull = (high - low).clamp(min=0).prod(-1).clamp(min=1e-9)
-    shared = _inside(torch.maximum(ours[:, :2], theirs[:, :2]), torch.minimum(ours[:, 2:], theirs[:, 2:]))
-    both = _inside(ours[:, :2], ours[:, 2:]) + _inside(theirs[:, :2], theirs[:, 2:]) - shared
+    hull = _inside(low, high).clamp(min=1e-9)
+    shared, both = _overlap(ours, theirs)
     return shared / both.clamp(min=1e-9) - (hull - both) / hull
+
+
+def iou(ours: Any, theirs: Any) -> Any:
+    """Intersection over union, row by row: (n, 4) and (n, 4) to (n,), 0 to 1."""
+    shared, both = _overlap(ours, theirs)
+    return shared / both.clamp(min=1e-9)
+
+
+def _overlap(ours: Any, theirs: Any) -> tuple[Any, Any]:
+    """Area of the intersection and of the union."""
+    shared = _inside(torch.maximum(ours[:, :2], theirs[:, :2]), torch.minimum(ours[:, 2:], theirs[:, 2:]))
+    return shared, _inside(ours[:, :2], ours[:, 2:]) + _inside(theirs[:, :2], theirs[:, 2:]) - shared
 
 
 def _inside(low: Any, high: Any) -> Any:

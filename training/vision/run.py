@@ -19,7 +19,7 @@ from sake_model.grounding import ResizeLimits
 from training.base import with_sight
 from training.synthetic.posts import Composer
 from training.vision.data import ComposedStream, VisionCollator
-from training.vision.model import DenseVision
+from training.vision.model import DenseVision, iou
 from training.vision.patches import linear_patches
 from training.vision.references import References
 from training.vision.targets import NOTHING
@@ -129,7 +129,7 @@ def cell_figures(dense: DenseVision, collate: VisionCollator, composer: Composer
         shows = batch["kinds"] != NOTHING
         right += int((seen["kinds"] == batch["kinds"])[shows].sum())
         cells += int(shows.sum())
-        overlap += float(_ious(seen["boxes"][shows], batch["boxes"][shows]).sum())
+        overlap += float(iou(seen["boxes"][shows], batch["boxes"][shows]).sum())
         looked = batch["looks"] >= 0
         compared += int(looked.sum())
         alike += int((seen["looks"] == batch["looks"])[looked].sum())
@@ -139,10 +139,3 @@ def cell_figures(dense: DenseVision, collate: VisionCollator, composer: Composer
         "mean_iou": overlap / max(1, cells),
         "reference_accuracy": alike / max(1, compared),
     }
-
-
-def _ious(ours: Any, theirs: Any) -> Any:
-    low, high = torch.maximum(ours[:, :2], theirs[:, :2]), torch.minimum(ours[:, 2:], theirs[:, 2:])
-    shared = (high - low).clamp(min=0).prod(-1)
-    both = (ours[:, 2:] - ours[:, :2]).clamp(min=0).prod(-1) + (theirs[:, 2:] - theirs[:, :2]).prod(-1)
-    return shared / (both - shared).clamp(min=1e-9)
