@@ -40,6 +40,7 @@ from schemas.errors import PostError
 from schemas.ids import entity_id
 from schemas.posts import Post
 from schemas.recognitions import (
+    MAX_REASON_CHARS,
     DegradedReason,
     ModelRef,
     Outcome,
@@ -331,10 +332,15 @@ def _rounds(dialogue: Dialogue, course: _Course) -> tuple[Round, ...]:
                 output_tokens=note.output_tokens,
                 engine_ms=course.turns_ms[number],
                 search_ms=course.searches_ms.get(number, 0.0),
+                reason=_cut(note.reason),
             )
             for number, note in enumerate(dialogue.notes)
         ]
     )
+
+
+def _cut(reason: str) -> str:
+    return reason if len(reason) <= MAX_REASON_CHARS else reason[: MAX_REASON_CHARS - 1] + "…"
 
 
 def _count(recognition: Recognition) -> None:

@@ -12,6 +12,7 @@ from schemas.fields import Count, Instant, Millis, PositiveCount, PostId, Sha256
 from schemas.ids import normalised_name
 
 __all__ = [
+    "MAX_REASON_CHARS",
     "DegradedReason",
     "ModelRef",
     "Outcome",
@@ -22,6 +23,10 @@ __all__ = [
     "Timings",
     "entity_records",
 ]
+
+
+# A few sentences: what a reader of the record wants to know of a turn, not its whole text.
+MAX_REASON_CHARS = 600
 
 
 class RoundAction(StrEnum):
@@ -67,6 +72,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: Count = 0
     engine_ms: Millis = 0.0
     search_ms: Millis = 0.0
+    reason: str = ""
+    """The model's own words for what it did, at most MAX_REASON_CHARS; empty where it gave none."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,11 +24,11 @@ from sake_model.pictures import ModelPicture
 from sake_model.prompts import PromptSet
 from sake_model.protocol import (
     STOP_STRINGS,
-    Action,
     Answer,
     Malformed,
     Repair,
     SearchAction,
+    Turn,
     neutralise,
     neutralise_turn,
     parse_turn,
@@ -133,7 +133,7 @@ class Dialogue:
             repairs += (Repair.TURN_NEUTRALISED,) * imitations
         after = Dialogue(
             step=Finished(action.mentions if isinstance(action, Answer) else None),
-            notes=(*self.notes, _note(action, completion)),
+            notes=(*self.notes, _note(parsed.turn, completion)),
             observations=self.observations,
             repairs=repairs,
             reasons=self.reasons,
@@ -270,9 +270,12 @@ def _ask(
     return Ask((*history, Message("user", parts)), STOP_STRINGS, setting.limits.max_turn_tokens, answer_only)
 
 
-def _note(action: Action, completion: Completion) -> TurnNote:
+def _note(turn: Turn, completion: Completion) -> TurnNote:
+    action = turn.action
     queries: tuple[str, ...] = ()
     name = RoundAction.ANSWER if isinstance(action, Answer) else RoundAction.MALFORMED
     if isinstance(action, SearchAction):
         name, queries = RoundAction(action.tool.value), action.queries
-    return TurnNote(name, queries, 0, completion.prompt_tokens, completion.output_tokens)
+    return TurnNote(
+        name, queries, 0, completion.prompt_tokens, completion.output_tokens, (turn.reason or "").strip()
+    )

@@ -110,3 +110,5 @@ class TurnNote:
     results: int
     prompt_tokens: int
     output_tokens: int
+    reason: str = ""
+    """The model's own words for it, as it gave them."""

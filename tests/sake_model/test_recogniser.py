@@ -40,6 +40,7 @@ from schemas.entities import Knowledge, Tool
 from schemas.errors import EngineError
 from schemas.posts import Post
 from schemas.recognitions import (
+    MAX_REASON_CHARS,
     DegradedReason,
     ModelRef,
     PictureFacts,
@@ -158,6 +159,14 @@ async def test_rounds_know_what_they_cost() -> None:
     assert asked.prompt_tokens > 0
     assert recognition.timings.search_ms == asked.search_ms
     assert recognition.timings.engine_ms == asked.engine_ms + answered.engine_ms
+
+
+async def test_rounds_say_why_in_the_models_words_which_are_cut_at_their_bound() -> None:
+    talk = render_turn(Turn("so " * 1000, Answer(())))
+    asked, answered = (await recognise(ASK, talk)).rounds
+    assert asked.reason == "Who?"
+    assert len(answered.reason) == MAX_REASON_CHARS
+    assert answered.reason.endswith("so…")
 
 
 async def test_a_post_without_a_name_is_complete() -> None:
