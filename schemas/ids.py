@@ -7,7 +7,7 @@ import unicodedata
 
 import orjson
 
-__all__ = ["entity_id", "event_id", "normalised_name"]
+__all__ = ["entity_id", "event_id", "mention_id", "normalised_name"]
 
 # 128 bits: among 10^12 ids the chance that any two meet is below 10^-14.
 DIGEST_BYTES = 16
@@ -35,6 +35,14 @@ def event_id(topic: str, partition: int, offset: int, model_digest: str, part: s
     which is not transactional can drop repeats.
     """
     return _digest("event", topic, partition, offset, model_digest, part)
+
+
+def mention_id(brand: str, entity: str) -> str:
+    """Id of "this entity (by its id, which knows its post) is this brand" (32 hex digits).
+
+    The brand counts by its normalised name, so that its spelling in the watch list may change.
+    """
+    return _digest("mention", normalised_name(brand), entity)
 
 
 def normalised_name(exact: str) -> str:
