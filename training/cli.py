@@ -68,8 +68,8 @@ def sft(
 ) -> None:
     """Teach the base model to answer posts: LoRA, loss on its own turns only."""
     from sake_model.checkpoint.graft import bare_graft  # noqa: PLC0415
+    from sake_model.corpora.twitter import read_twitter  # noqa: PLC0415
     from training.base import PICTURES, tiny_base  # noqa: PLC0415
-    from training.data.twitter import read_twitter  # noqa: PLC0415
     from training.sft.chats import read_chats  # noqa: PLC0415
     from training.sft.run import Lessons, SftPlan, SftStart, run_sft  # noqa: PLC0415
     from training.synthetic.store import read_folder  # noqa: PLC0415
@@ -101,8 +101,8 @@ def sft(
 @click.option("--grounded", type=FOLDER, help="Folder of posts.json and images/ instead.")
 def check(*, data: Path | None, fine: bool, grounded: Path | None) -> None:
     """Tell what a corpus holds and what is wrong with it; exit code 1 when something is."""
+    from sake_model.corpora.twitter import read_twitter  # noqa: PLC0415
     from training.base import PICTURES  # noqa: PLC0415
-    from training.data.twitter import read_twitter  # noqa: PLC0415
     from training.data.validate import Findings, validate  # noqa: PLC0415
     from training.synthetic.findings import ComposedFindings, composed_findings  # noqa: PLC0415
     from training.synthetic.store import read_composed, read_folder, tells_looks  # noqa: PLC0415
@@ -228,9 +228,9 @@ def measure(
     """MNER of an adapter (several are averaged) on dev tweets; GMNER and EEG where there are pictures."""
     from sake_model.checkpoint.delta import apply_delta  # noqa: PLC0415
     from sake_model.checkpoint.graft import bare_graft, build_processor  # noqa: PLC0415
+    from sake_model.corpora.twitter import read_twitter  # noqa: PLC0415
     from training.base import PICTURES  # noqa: PLC0415
     from training.data.tweet_form import natural_form  # noqa: PLC0415
-    from training.data.twitter import read_twitter  # noqa: PLC0415
     from training.evaluate import Reader, answer_all  # noqa: PLC0415
     from training.export import adapter_delta, averaged, with_tower  # noqa: PLC0415
     from training.synthetic.store import read_folder  # noqa: PLC0415

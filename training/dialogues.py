@@ -6,9 +6,9 @@ from random import Random
 
 from PIL import Image
 
+from sake_model.corpora.labelled import Box, LabelledPost
 from sake_model.grounding import BoxFrame, ResizeLimits, Size, from_original, smart_resize
 from sake_model.protocol.turns import Answer, Mention, RawBox, Turn, render_turn
-from training.data.labelled import Box, LabelledPost
 from training.data.tweet_form import natural_form, recased
 from training.sft.encode import ChatTurn, Picture
 

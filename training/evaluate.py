@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.grounding import BoxFrame, ResizeLimits, to_original
 from sake_model.protocol.parse import parse_turn
 from sake_model.protocol.turns import Answer, RawBox
 from sake_model.scoring import Counts, GoldEntity, Prediction, ScoredPost, bootstrap, official
 from sake_model.spans import Placement, place
-from training.data.labelled import LabelledPost
 from training.dialogues import picture_dialogue, text_dialogue
 from training.sft.encode import ChatTurn, Picture, prompt_text
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from training.data.labelled import LabelledPost
+from sake_model.corpora.labelled import LabelledPost
 from training.sources import grounded_posts, twitter_posts, world_posts
 
 __all__ = ["chosen_posts", "post_options"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.data.labelled import LabelledPost
-from training.data.sake_json import read_sake_json
+from sake_model.corpora.labelled import LabelledPost
+from sake_model.corpora.sake_json import read_sake_json
+from sake_model.corpora.twitter import read_twitter
 from training.data.tweet_form import natural_form
-from training.data.twitter import read_twitter
 from training.synthetic.identity import Split
 from training.synthetic.world import World
 

@@ -12,10 +12,10 @@ import torch
 from support.secot import CASE, MODEL
 
 from sake_model.checkpoint.graft import build_processor
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.engine.interface import Completion, FinishReason
 from sake_model.pictures import prepare
 from training.base import PICTURES, tiny_base
-from training.data.labelled import LabelledPost
 from training.rl.plan import RlPlan
 from training.rl.policy import Policy, adapted_for_rl
 from training.rl.rollouts import Start

@@ -9,6 +9,7 @@ from PIL import Image
 from support.fake_search import FakeSearch, found
 from support.scripted_engine import ScriptedEngine
 
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from sake_model.deadline import Deadline
 from sake_model.dialogue import Ask, Dialogue
 from sake_model.engine.interface import Completion
@@ -16,7 +17,6 @@ from sake_model.grounding import BoxFrame, ResizeLimits
 from sake_model.pictures import prepare
 from sake_model.prompts import load_prompts
 from schemas.entities import Tool
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.model_setup import ModelSetup
 from training.secot.cases import Case, Directive
 from training.secot.lead import Led, lead

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from sake_model.protocol.parse import parse_turn
 from sake_model.protocol.turns import Answer, Mention
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.dialogues import NO_NAMES, answer_turn, text_dialogue
 
 POST = LabelledPost(

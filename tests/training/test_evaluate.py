@@ -13,9 +13,9 @@ pytestmark = pytest.mark.model
 from support.drawn_marks import MARKS
 
 from sake_model.checkpoint.graft import build_processor
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from training import evaluate
 from training.base import PICTURES, tiny_base
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.dialogues import answer_turn, picture_dialogue
 from training.evaluate import Reader, answer_all, figures_of, scored
 from training.synthetic.posts import Composer

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from training.data.sake_json import write_sake_json
+from sake_model.corpora.sake_json import write_sake_json
 from training.post_options import chosen_posts, post_options
 from training.synthetic.world import World
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.engine.client import EngineTarget, VllmEngine
 from training.appendlog import read_records
 from training.awareness.compare import comparison
@@ -21,7 +22,6 @@ from training.awareness.plot import plot_curves
 from training.awareness.records import WEIGHED_FILE, Weighed
 from training.awareness.run import Weighing, WeighPlan, run_weigh
 from training.awareness.table import compared, told
-from training.data.labelled import LabelledPost
 from training.live import counting
 from training.model_setup import ModelSetup, model_setup
 from training.post_options import FOLDER, chosen_posts, post_options

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from sake_model.corpora.labelled import LabelledPost
+from sake_model.corpora.twitter import read_twitter
 from schemas.errors import OperatorError
-from training.data.labelled import LabelledPost
-from training.data.twitter import read_twitter
 from training.synthetic.identity import Looks, Split, split_of
 from training.synthetic.world import KNOWN, World
 

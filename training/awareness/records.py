@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from sake_model.corpora.labelled import Box
 from schemas.entities import Tool
-from training.data.labelled import Box
 
 __all__ = ["WEIGHED_FILE", "Answered", "Found", "Gold", "Query", "Weighed"]
 

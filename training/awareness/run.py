@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.deadline import Deadline
 from sake_model.dialogue import Ask, Dialogue, Lookup
 from sake_model.engine.interface import Engine, EngineRejected
@@ -29,7 +30,6 @@ from training.awareness.groups import Groups
 from training.awareness.policies import COURSES, Desk, Forced, Policy
 from training.awareness.records import WEIGHED_FILE, Answered, Found, Gold, Query, Weighed
 from training.concurrently import drain
-from training.data.labelled import LabelledPost
 from training.model_setup import ModelSetup
 from training.patience import Patience, PatientEngine
 from training.runfolder import claim_folder

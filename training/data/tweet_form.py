@@ -11,7 +11,7 @@ import html
 import re
 from random import Random
 
-from training.data.labelled import LabelledEntity, LabelledPost
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 
 __all__ = ["natural_form", "recased"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from training.data.labelled import LabelledPost
+from sake_model.corpora.labelled import LabelledPost
 
 __all__ = ["Findings", "validate"]
 

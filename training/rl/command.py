@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.grounding import BoxFrame
 from sake_model.prompts import load_prompts
 from training.appendlog import read_records
 from training.base import PICTURES
-from training.data.labelled import LabelledPost
 from training.live import counting
 from training.model_setup import ModelSetup, model_setup
 from training.post_options import FOLDER, chosen_posts, post_options

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.deadline import Deadline
 from sake_model.dialogue import Ask, Dialogue, DialogueLimits, Finished, Lookup
 from sake_model.lookups import REFERENCE_SIZE, look_up
@@ -19,7 +20,6 @@ from sake_model.resolution import resolve
 from sake_model.scoring import GoldEntity, Prediction, ScoredPost, official
 from sake_model.scoring.counts import Counts
 from sake_model.search.interface import Search
-from training.data.labelled import LabelledPost
 from training.model_setup import ModelSetup
 from training.rl.rewards import Outcome
 from training.rl.sampling import Sampler, TurnRequest

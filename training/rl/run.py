@@ -22,9 +22,9 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from sake_model.checkpoint.graft import build_processor
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.search.interface import Search
 from training.appendlog import AppendLog
-from training.data.labelled import LabelledPost
 from training.model_setup import ModelSetup
 from training.rl.checkpoints import last_checkpoint, restore, save
 from training.rl.curves import CURVES_FILE, PLOT_FILE, StepRecord, kept_records, plot_curves

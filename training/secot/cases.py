@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from sake_model.dialogue import Dialogue
 from sake_model.grounding import BoxFrame
 from sake_model.pictures import ModelPicture
 from sake_model.protocol import Mention, RawBox
 from schemas.entities import Tool
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.dialogues import largest, written_box
 from training.tags.bands import Band, Thresholds, bands_of
 from training.tags.records import PostTags

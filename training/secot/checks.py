@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 
+from sake_model.corpora.labelled import LabelledEntity
 from sake_model.dialogue import Dialogue, Finished
 from sake_model.evidence import concerns
 from sake_model.protocol import Repair, parse_turn
@@ -14,7 +15,6 @@ from sake_model.scoring.official import score_post
 from sake_model.scoring.records import GoldEntity, Prediction, ScoredPost
 from schemas.entities import Tool
 from schemas.recognitions import RoundAction
-from training.data.labelled import LabelledEntity
 from training.model_setup import ModelSetup
 from training.secot.cases import Case
 from training.secot.kinds import kind_of, kinds_in

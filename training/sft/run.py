@@ -20,9 +20,9 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig
 
 from sake_model.checkpoint.graft import IMAGE_TOKEN, build_processor
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.grounding import ResizeLimits
 from training.base import with_sight
-from training.data.labelled import LabelledPost
 from training.dialogues import picture_dialogue, text_dialogue, varied
 from training.sft.batches import Collator, as_dataset, grouped_by_length
 from training.sft.encode import ChatTurn, Encoded, encode

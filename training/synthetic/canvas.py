@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from sake_model.corpora.labelled import Box
 from sake_model.grounding import Size, iou
-from training.data.labelled import Box
 
 __all__ = ["ALPHA_SEEN", "Canvas", "alpha_box", "in_perspective"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from PIL import Image
 
+from sake_model.corpora.labelled import Box, LabelledEntity
 from sake_model.grounding import ResizeLimits, Size, smart_resize
-from training.data.labelled import Box, LabelledEntity
 from training.synthetic.identity import Looks, split_of
 from training.synthetic.misleading import reference_of
 from training.synthetic.posts import Shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from training.data.labelled import LabelledEntity
+from sake_model.corpora.labelled import LabelledEntity
 from training.synthetic.ambiguous import SENSES, SHARED_NAMES, WORDS
 from training.synthetic.identity import Split, split_of
 from training.synthetic.marks import Flag, Marks

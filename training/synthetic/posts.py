@@ -15,8 +15,8 @@ from random import Random
 
 from PIL import Image, ImageFilter
 
+from sake_model.corpora.labelled import Box, LabelledPost
 from sake_model.grounding import Size
-from training.data.labelled import Box, LabelledPost
 from training.synthetic.backgrounds import background
 from training.synthetic.canvas import Canvas
 from training.synthetic.identity import Looks, Split

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from training.data.labelled import LabelledEntity
+from sake_model.corpora.labelled import LabelledEntity
 from training.synthetic.posts import ComposedPost
 
 __all__ = ["roll_call"]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from random import Random
 
-from training.data.labelled import LabelledEntity
+from sake_model.corpora.labelled import LabelledEntity
 
 __all__ = ["Named", "sentence", "slots_of"]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from sake_model.corpora.labelled import LabelledPost
+from sake_model.corpora.sake_json import SakeGold, read_sake_json, sake_post, write_sake_json
 from schemas.errors import OperatorError
-from training.data.labelled import LabelledPost
-from training.data.sake_json import SakeGold, read_sake_json, sake_post, write_sake_json
 from training.synthetic.identity import Looks
 from training.synthetic.posts import ComposedPost, Composer, Shown
 from training.synthetic.rollcall import roll_call

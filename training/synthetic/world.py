@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.search.index.rows import Row
 from schemas.entities import Tool
-from training.data.labelled import LabelledPost
 from training.synthetic.identity import Split, split_of
 from training.synthetic.names import ENDINGS, SYLLABLES
 from training.synthetic.sentences import Named, sentence

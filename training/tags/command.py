@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.engine.client import EngineTarget, VllmEngine
-from training.data.labelled import LabelledPost
 from training.live import counting
 from training.model_setup import ModelSetup, model_setup
 from training.post_options import FOLDER, chosen_posts, post_options

@@ -13,8 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sake_model.corpora.labelled import LabelledPost
 from training.appendlog import AppendLog
-from training.data.labelled import LabelledPost
 from training.data.tweet_form import natural_form
 from training.runfolder import claim_folder
 from training.synthetic.identity import Looks, Split

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sake_model.corpora.labelled import Box, LabelledEntity, LabelledPost
 from sake_model.grounding import BoxFrame, iou, to_original
 from sake_model.pictures import ModelPicture
 from sake_model.prompts import Task
 from sake_model.protocol import Mention
-from training.data.labelled import Box, LabelledEntity, LabelledPost
 
 __all__ = ["MIN_IOU", "Given", "Hits", "given", "hits"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from training.data.labelled import Box, LabelledEntity, LabelledPost
+from sake_model.corpora.labelled import Box, LabelledEntity, LabelledPost
 
 __all__ = ["TAGS_FILE", "EntityTags", "PostTags"]
 

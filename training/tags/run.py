@@ -7,12 +7,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.engine.interface import Engine
 from sake_model.grounding import ResizeLimits
 from sake_model.pictures import ModelPicture, PictureError, prepare
 from training.appendlog import AppendLog, read_records
 from training.concurrently import drain
-from training.data.labelled import LabelledPost
 from training.model_setup import ModelSetup
 from training.runfolder import claim_folder
 from training.tags.bands import Distribution, distribution

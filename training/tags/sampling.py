@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.deadline import Deadline
 from sake_model.dialogue import Ask, Dialogue, Finished
 from sake_model.engine.interface import Completion, Engine, EngineRejected, Sampling
 from sake_model.pictures import ModelPicture
 from sake_model.protocol import Mention
-from training.data.labelled import LabelledPost
 from training.model_setup import ModelSetup
 from training.patience import Patience, PatientEngine
 from training.tags.hits import Given, given, hits

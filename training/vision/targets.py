@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sake_model.corpora.labelled import Box
 from sake_model.grounding import Size
-from training.data.labelled import Box
 from training.synthetic.posts import Shown
 
 __all__ = ["KINDS", "NOTHING", "CellTarget", "cell_targets"]

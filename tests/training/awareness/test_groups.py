@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from training.awareness.groups import Groups
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.sources import world_posts
 from training.synthetic.identity import Looks
 from training.synthetic.world import KNOWN, Situation, World

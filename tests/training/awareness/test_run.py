@@ -8,6 +8,7 @@ from support.fake_search import FakeSearch, found
 from support.images import encoded, quadrants
 from support.scripted_engine import ScriptedEngine
 
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from sake_model.engine.interface import EngineRejected, EngineTimeout, EngineUnavailable
 from sake_model.grounding import BoxFrame, ResizeLimits
 from sake_model.prompts import load_prompts
@@ -17,7 +18,6 @@ from training.appendlog import read_records
 from training.awareness.groups import Groups
 from training.awareness.records import WEIGHED_FILE, Query, Weighed
 from training.awareness.run import Weighing, WeighPlan, run_weigh
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.model_setup import ModelSetup
 from training.patience import Patience
 

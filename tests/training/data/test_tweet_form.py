@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data.labelled import LabelledEntity, LabelledPost
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from training.data.tweet_form import natural_form, recased
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from training.data.labelled import LabelledEntity, LabelledPost
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from training.data.validate import validate
 
 

@@ -14,9 +14,9 @@ from support.fake_search import FakeSearch
 from support.rl import GOLD, SETUP, Scripted, answer, look, seen_start, tiny_policy
 from support.secot import CASE, search_of
 
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.dialogue import DialogueLimits
 from schemas.entities import Tool
-from training.data.labelled import LabelledPost
 from training.rl.rewards import Outcome
 from training.rl.rollouts import Leading, Start, lead_all, outcome_of
 

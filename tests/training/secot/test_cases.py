@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from sake_model.dialogue import Dialogue
 from sake_model.engine.interface import Completion, FinishReason
 from sake_model.grounding import BoxFrame, Size
 from sake_model.pictures import ModelPicture
 from sake_model.prompts import load_prompts
 from schemas.entities import Tool
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.secot.cases import Case, Directive, directives_of, due, gold_mentions
 from training.tags.bands import Thresholds
 from training.tags.records import EntityTags, PostTags

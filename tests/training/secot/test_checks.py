@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.secot import CASE, KNOWN, MODEL, led_by, search_of
 
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from sake_model.protocol import Answer, Mention, SearchAction, Turn, render_turn
 from schemas.entities import Tool
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.secot.checks import Fault, faults
 from training.secot.grammar import UNSEEN, UNSURE
 

@@ -12,9 +12,9 @@ from support.fake_search import FakeSearch, found
 from support.images import encoded, quadrants
 from support.secot import CASE, KNOWN, MODEL, search_of
 
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from sake_model.protocol import parse_turn
 from schemas.entities import Tool
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.secot.cases import Case, Directive
 from training.secot.checks import faults
 from training.secot.grammar import Comparison, Finding, after_images, after_text, listed

@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 from support.drawn_marks import MARKS
 
 from sake_model.checkpoint.delta import apply_delta
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from sake_model.grounding import BoxFrame, Size, to_original
 from sake_model.protocol.parse import parse_turn
 from training.base import PICTURES, tiny_base
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.dialogues import picture_dialogue
 from training.export import adapter_delta, with_tower
 from training.sft.encode import IGNORED, encode

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.model
 from click.testing import CliRunner
 from support.drawn_marks import MARKS
 
+from sake_model.corpora.sake_json import write_sake_json
 from sake_model.grounding import ResizeLimits
 from training.cli import check
-from training.data.sake_json import write_sake_json
 from training.synthetic.findings import composed_findings
 from training.synthetic.identity import Looks, Split, split_of
 from training.synthetic.marks import Marks

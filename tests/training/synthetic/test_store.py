@@ -11,8 +11,8 @@ pytestmark = pytest.mark.model
 
 from support.drawn_marks import MARKS
 
+from sake_model.corpora.sake_json import write_sake_json
 from schemas.errors import OperatorError
-from training.data.sake_json import write_sake_json
 from training.synthetic.posts import Composer
 from training.synthetic.store import read_composed, read_folder, write_folder, write_roll_calls
 

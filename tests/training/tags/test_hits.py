@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from sake_model.grounding import BoxFrame, Size
 from sake_model.pictures import ModelPicture
 from sake_model.prompts import load_prompts
 from sake_model.protocol import Mention
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.tags.hits import Given, Hits, given, hits
 
 ANA = LabelledEntity(0, 3, "PER", boxes=((0, 0, 100, 100),))

@@ -10,13 +10,13 @@ import pytest
 from support.images import encoded, quadrants
 from support.scripted_engine import EngineRequest, ScriptedEngine, prompt_of
 
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
 from sake_model.deadline import Deadline
 from sake_model.engine.interface import Completion, EngineOverloaded, EngineRejected, EngineUnavailable
 from sake_model.grounding import BoxFrame, ResizeLimits
 from sake_model.prompts import load_prompts
 from schemas.errors import OperatorError
 from training.appendlog import read_records
-from training.data.labelled import LabelledEntity, LabelledPost
 from training.model_setup import ModelSetup
 from training.patience import Patience
 from training.tags.records import TAGS_FILE, PostTags

@@ -11,10 +11,10 @@ pytestmark = pytest.mark.model
 from support.images import encoded, quadrants
 
 from sake_model.checkpoint.graft import build_processor
+from sake_model.corpora.labelled import LabelledPost
 from sake_model.grounding import Size
 from sake_model.search.index.marks import brand_picture, flag_picture
 from training.base import PICTURES, tiny_base
-from training.data.labelled import LabelledPost
 from training.synthetic.marks import Brand, Flag, Marks
 from training.synthetic.posts import ComposedPost, Shown
 from training.vision.data import VisionCollator, name_embeddings

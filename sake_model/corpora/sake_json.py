@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from sake_model.corpora.labelled import Box, LabelledEntity, LabelledPost
 from schemas.errors import OperatorError
-from training.data.labelled import Box, LabelledEntity, LabelledPost
 
 __all__ = ["SakeGold", "SakePost", "read_sake_json", "sake_post", "write_sake_json"]
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sake_model.corpora.labelled import Box, LabelledEntity, LabelledPost
 from schemas.errors import OperatorError
-from training.data.labelled import Box, LabelledEntity, LabelledPost
 
 __all__ = ["BioSpan", "bio_spans", "read_twitter", "read_voc"]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sake_model.corpora.twitter import BioSpan, bio_spans, read_twitter, read_voc
 from schemas.errors import OperatorError
-from training.data.twitter import BioSpan, bio_spans, read_twitter, read_voc
 
 BIO = """IMGID:1
 Ana\tB-PER

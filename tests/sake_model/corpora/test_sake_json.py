@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from sake_model.corpora.labelled import LabelledEntity, LabelledPost
+from sake_model.corpora.sake_json import read_sake_json, write_sake_json
 from schemas.errors import OperatorError
-from training.data.labelled import LabelledEntity, LabelledPost
-from training.data.sake_json import read_sake_json, write_sake_json
 
 POST = LabelledPost(
     "7",

@@ -1,0 +1,1 @@
+"""Labelled posts: the forms in which corpora lie on disk, and one type for all of them."""
