@@ -55,7 +55,9 @@ CHANNELS = (
         "sake.recognitions", "What became of each post", Recognition, headers.RECOGNITION_EVENT, "post id"
     ),
     Channel("sake.entities", "Each grounded entity", EntityRecord, headers.ENTITY_EVENT, "normalised name"),
-    Channel("sake.trends", "Mentions in a window", Trend, headers.TREND_EVENT, "name|type|window start"),
+    Channel(
+        "sake.trends", "Mentions in a window", Trend, headers.TREND_EVENT, "name|type|window start|length"
+    ),
     Channel(
         "sake.mentions", "Watched brands", Mention, headers.MENTION_EVENT, "normalised name of the brand"
     ),

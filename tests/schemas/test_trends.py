@@ -30,7 +30,17 @@ def test_counts_that_cannot_be_are_refused(change: dict[str, object]) -> None:
 
 def test_the_key_names_name_type_and_window_whatever_the_time_zone() -> None:
     trend = records.trend()
-    assert trend.key == "spotify|ORG|2026-06-01T12:00:00Z"
+    assert trend.key == "spotify|ORG|2026-06-01T12:00:00Z|300s"
     abroad = records.NOON.astimezone(timezone(timedelta(hours=9)))
     assert msgspec.structs.replace(trend, window_start=abroad).key == trend.key
     assert msgspec.structs.replace(trend, type="PER").key != trend.key
+    hour = msgspec.structs.replace(trend, window_end=records.NOON + timedelta(hours=1))
+    assert hour.key == "spotify|ORG|2026-06-01T12:00:00Z|3600s"
+
+
+def test_shares_and_rates_follow_from_the_counts() -> None:
+    trend = records.trend()
+    assert trend.length_s == 300
+    assert trend.grounded_share == pytest.approx(1 / 3)
+    assert trend.rate_ratio is None
+    assert msgspec.structs.replace(trend, expected=1.5).rate_ratio == 2.0
