@@ -15,7 +15,7 @@ from sake_model.corpora.labelled import LabelledPost
 from sake_model.grounding import BoxFrame, ResizeLimits, to_original
 from sake_model.protocol.parse import parse_turn
 from sake_model.protocol.turns import Answer, RawBox
-from sake_model.scoring import Counts, GoldEntity, Prediction, ScoredPost, bootstrap, official
+from sake_model.scoring import Counts, Prediction, ScoredPost, bootstrap, official
 from sake_model.spans import Placement, place
 from training.dialogues import picture_dialogue, text_dialogue
 from training.sft.encode import ChatTurn, Picture, prompt_text
@@ -77,7 +77,7 @@ def _question(post: LabelledPost, limits: ResizeLimits) -> ChatTurn:
 
 def scored(post: LabelledPost, turn_text: str, limits: ResizeLimits) -> tuple[ScoredPost, bool]:
     """Gold and what one turn gave, and whether the turn held an answer at all."""
-    gold = tuple(GoldEntity((e.start, e.end), post.exact(e), e.type, e.boxes) for e in post.entities)
+    gold = post.gold()
     action = parse_turn(turn_text).turn.action
     if not isinstance(action, Answer):
         return ScoredPost(gold, ()), False

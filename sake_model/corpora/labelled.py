@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-__all__ = ["Box", "LabelledEntity", "LabelledPost"]
+from sake_model.scoring.records import Box, GoldEntity
 
-Box = tuple[float, float, float, float]
-"""x1, y1, x2, y2 in pixels of the original picture."""
+__all__ = ["Box", "LabelledEntity", "LabelledPost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,15 @@ class LabelledPost:
     def exact(self, entity: LabelledEntity) -> str:
         """The entity as the post writes it."""
         return self.text[entity.start : entity.end]
+
+    def gold(self) -> tuple[GoldEntity, ...]:
+        """The entities as the scorers take them."""
+        return tuple(GoldEntity((e.start, e.end), self.exact(e), e.type, e.boxes) for e in self.entities)
+
+    @property
+    def of_fine_types(self) -> LabelledPost:
+        """The same post, each entity's fine type as its type."""
+        return replace(self, entities=tuple(replace(e, type=e.fine_type) for e in self.entities))
 
     @property
     def text_only(self) -> LabelledPost:

@@ -1,9 +1,10 @@
 """Posts in the JSON of SAKE's authors, and back: a list of
 
     {"img_id": "1.jpg", "tokens": ["In", "Paris"], "gt_entities": [
-        {"start": 1, "end": 2, "entity_type": "LOC", "phrase": "Paris", "region_box": [1, 2, 3, 4]}]}
+        {"start": 1, "end": 1, "entity_type": "LOC", "phrase": "Paris", "region_box": [1, 2, 3, 4]}]}
 
-`start` and `end` count tokens, half-open. An entity with several boxes stands there once for each.
+`start` and `end` are the first and the last token, counted from 0. An entity with several boxes stands
+there once for each. The list may also be written as JSON lines.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from schemas.errors import OperatorError
 
 __all__ = ["SakeGold", "SakePost", "read_sake_json", "sake_post", "write_sake_json"]
 
+PICTURE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "gif"})
+
 
 class SakeGold(msgspec.Struct, kw_only=True):
     """An entity and one of its places in the picture."""
@@ -25,8 +28,8 @@ class SakeGold(msgspec.Struct, kw_only=True):
     start: int
     end: int
     entity_type: str
-    phrase: str
-    region_box: list[float] = []
+    phrase: str = ""
+    region_box: list[float] | None = None
 
 
 class SakePost(msgspec.Struct, kw_only=True):
@@ -38,6 +41,7 @@ class SakePost(msgspec.Struct, kw_only=True):
 
 
 _decoder = msgspec.json.Decoder(list[SakePost])
+_line_decoder = msgspec.json.Decoder(SakePost)
 
 
 def read_sake_json(path: Path, pictures: Path | None = None) -> list[LabelledPost]:
@@ -46,10 +50,21 @@ def read_sake_json(path: Path, pictures: Path | None = None) -> list[LabelledPos
     Raises OperatorError when the file is not of this form or a span is none of its tokens.
     """
     try:
-        posts = _decoder.decode(path.read_bytes())
-        return [_labelled(post, pictures) for post in posts]
+        return [_labelled(post, pictures) for post in _stored(path.read_bytes())]
     except (OSError, msgspec.DecodeError, ValueError) as error:
         raise OperatorError(f"{path} is no SAKE data file: {error}") from error
+
+
+def _stored(raw: bytes) -> list[SakePost]:
+    if raw.lstrip()[:1] != b"{":
+        return _decoder.decode(raw)
+    posts = []
+    for number, line in enumerate(raw.splitlines(), 1):
+        try:
+            posts += [_line_decoder.decode(line)] if line.strip() else []
+        except msgspec.DecodeError as error:
+            raise ValueError(f"line {number}: {error}") from error
+    return posts
 
 
 def _labelled(post: SakePost, pictures: Path | None) -> LabelledPost:
@@ -58,12 +73,10 @@ def _labelled(post: SakePost, pictures: Path | None) -> LabelledPost:
         starts.append(starts[-1] + len(token) + 1)
     boxes: dict[tuple[int, int, str], list[Box]] = {}
     for gold in post.gt_entities:
-        if not 0 <= gold.start < gold.end <= len(post.tokens):
-            raise ValueError(
-                f"{post.img_id}: [{gold.start}, {gold.end}) is no span of {len(post.tokens)} tokens"
-            )
-        found = boxes.setdefault((gold.start, gold.end, gold.entity_type), [])
+        found = boxes.setdefault((gold.start, _end(gold, post), gold.entity_type), [])
         if gold.region_box:
+            if len(gold.region_box) != 4:
+                raise ValueError(f"{post.img_id}: a region_box has 4 numbers, not {gold.region_box}")
             x1, y1, x2, y2 = gold.region_box
             found.append((x1, y1, x2, y2))
     entities = tuple(
@@ -71,13 +84,29 @@ def _labelled(post: SakePost, pictures: Path | None) -> LabelledPost:
         for (start, end, kind), found in sorted(boxes.items())
     )
     picture = pictures / post.img_id if pictures is not None else None
-    return LabelledPost(
-        post.img_id.rpartition(".")[0] or post.img_id,
-        " ".join(post.tokens),
-        entities,
-        picture,
-        tuple(post.tokens),
-    )
+    return LabelledPost(_id(post.img_id), " ".join(post.tokens), entities, picture, tuple(post.tokens))
+
+
+def _end(gold: SakeGold, post: SakePost) -> int:
+    """One past the last token. Posts that were composed here before had `end` half-open: where that is
+    how the phrase reads, and counting it in is not, it is taken so.
+    """
+    tokens, start = post.tokens, gold.start
+    reads_half_open = " ".join(tokens[start : gold.end]) == gold.phrase
+    if reads_half_open and gold.phrase and " ".join(tokens[start : gold.end + 1]) != gold.phrase:
+        end = gold.end
+    else:
+        end = gold.end + 1
+    if not 0 <= start < end <= len(tokens):
+        raise ValueError(
+            f"{post.img_id}: [{gold.start}, {gold.end}] is no span of {len(tokens)} tokens, counted from 0"
+        )
+    return end
+
+
+def _id(img_id: str) -> str:
+    name, dot, suffix = img_id.rpartition(".")
+    return name if dot and suffix.lower() in PICTURE_SUFFIXES else img_id
 
 
 def write_sake_json(posts: Iterable[LabelledPost], path: Path) -> None:
@@ -89,7 +118,7 @@ def sake_post(post: LabelledPost) -> SakePost:
     """A post that has tokens, in this form. Raises ValueError where an entity does not end with a token."""
     firsts, lasts, position = {}, {}, 0
     for i, token in enumerate(post.tokens):
-        firsts[position], lasts[position + len(token)] = i, i + 1
+        firsts[position], lasts[position + len(token)] = i, i
         position += len(token) + 1
     gold = []
     for entity in post.entities:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from schemas.errors import OperatorError
-from workers.gmner_folder import GmnerFolder, gold_of, read_bio, read_boxes
+from workers.gmner_folder import GmnerFolder
 
 BIO = "IMGID:7\nHello\tO\nAda\tB-PER\nLovelace\tI-PER\nof\tO\nLondon\tB-LOC\n\nIMGID:8\nnothing\tO\n"
 XML = b"""<annotation><object><name>Ada Lovelace</name>
@@ -54,35 +51,3 @@ def test_splits_are_read_as_asked(root: Path) -> None:
 def test_another_folder_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match=r"there is no txt/dev\.txt in it"):
         GmnerFolder(tmp_path)
-
-
-def test_an_inside_tag_that_follows_nothing_begins_an_entity() -> None:
-    _, gold = gold_of(["a", "b", "c"], ["I-PER", "I-LOC", "I-LOC"], {})
-    assert [(each.phrase, each.type) for each in gold] == [("a", "PER"), ("b c", "LOC")]
-
-
-def test_two_entities_that_touch_stay_two() -> None:
-    _, gold = gold_of(["a", "b"], ["B-PER", "B-PER"], {})
-    assert [each.phrase for each in gold] == ["a", "b"]
-
-
-def test_boxes_are_tied_to_names() -> None:
-    assert list(read_boxes(XML)) == ["Ada Lovelace"]
-
-
-def test_blocks_may_end_without_a_blank_line() -> None:
-    assert [name for name, _, _ in read_bio(BIO.rstrip())] == ["7", "8"]
-
-
-TAGS = st.sampled_from(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])
-WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=5)
-
-
-@given(st.lists(st.tuples(WORDS, TAGS), max_size=12))
-def test_every_span_reads_its_phrase_and_no_two_overlap(pairs: list[tuple[str, str]]) -> None:
-    tokens, tags = [token for token, _ in pairs], [tag for _, tag in pairs]
-    text, gold = gold_of(tokens, tags, {})
-    assert all(text[each.span[0] : each.span[1]] == each.phrase for each in gold)
-    assert all(left.span[1] < right.span[0] for left, right in pairwise(gold))
-    marked = sum(len(each.phrase.split(" ")) for each in gold)
-    assert marked == sum(tag != "O" for tag in tags)

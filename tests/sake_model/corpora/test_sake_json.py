@@ -30,9 +30,9 @@ def test_each_further_box_is_a_record_of_its_own(tmp_path):
     write_sake_json([POST], tmp_path / "posts.json")
     (raw,) = json.loads((tmp_path / "posts.json").read_text())
     assert [(g["phrase"], g["start"], g["end"], g["region_box"]) for g in raw["gt_entities"]] == [
-        ("Ana Lind", 0, 2, [1, 2, 3, 4]),
-        ("Ana Lind", 0, 2, [5, 6, 7, 8]),
-        ("Oslo", 3, 4, []),
+        ("Ana Lind", 0, 1, [1, 2, 3, 4]),
+        ("Ana Lind", 0, 1, [5, 6, 7, 8]),
+        ("Oslo", 3, 3, []),
     ]
 
 

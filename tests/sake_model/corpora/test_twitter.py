@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sake_model.corpora.twitter import BioSpan, bio_spans, read_twitter, read_voc
+from sake_model.corpora.tagged import BioSpan, bio_spans
+from sake_model.corpora.twitter import read_twitter, read_voc
 from schemas.errors import OperatorError
 
 BIO = """IMGID:1
