@@ -30,6 +30,7 @@ from pydantic_settings import (
 from sake_model.recogniser import RecogniserLimits
 from sake_model.search.factory import SearchConfig
 from schemas.errors import OperatorError
+from workers.console.settings import ConsoleSettings
 from workers.fetch.limits import FetchLimits
 from workers.recognise.attempts import PostLimits
 from workers.recognise.config import ConsumerLimits, DrainLimits
@@ -161,7 +162,8 @@ class TelemetrySettings:
     otlp_endpoint: str = ""
     """Base URL of an OTLP/HTTP collector for traces and metrics, e.g. `http://localhost:4318`."""
     prometheus: bool = False
-    """Whether /metrics answers (needs SAKE_HEALTH_LISTEN_PORT)."""
+    """Whether /metrics answers (needs SAKE_HEALTH_LISTEN_PORT); metrics then go there alone, so that none is
+    counted twice."""
     service_name: str = "sake"
     """`service.name` of everything that is sent."""
     sample_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -207,6 +209,7 @@ class Settings(BaseSettings):
     search: SearchConfig = SearchConfig()
     picture: FetchLimits = FetchLimits()
     health: HealthSettings = HealthSettings()
+    console: ConsoleSettings = ConsoleSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
 

@@ -79,7 +79,7 @@ def telemetry(settings: TelemetrySettings, *, instance: str = "") -> Iterator[Pr
     if settings.prometheus:
         reader, page = _prometheus()
         readers.append(reader)
-    if settings.otlp_endpoint:
+    elif settings.otlp_endpoint:
         readers.append(_otlp_metrics(settings))
     meters = meter_provider(resource, tuple(readers))
     metrics.set_meter_provider(meters)

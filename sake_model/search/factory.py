@@ -39,6 +39,8 @@ class SearchConfig:
     providers: tuple[str, ...] = ("local",)
     """Providers in the order in which they are asked: local, wikipedia, wikidata, searxng, brave,
     serper, recorded."""
+    index: Path | None = None
+    """File of the local index; unset = `{home}/search/index.sqlite`."""
     contact: str = ""
     """Mail address or URL in the User-Agent; Wikimedia requires it."""
     language: str = "en"
@@ -91,7 +93,7 @@ def build_pool(config: SearchConfig, home: Path, *, fetch: Fetch | None = None) 
 
 
 def _local(config: SearchConfig, home: Path, _fetch: Fetch | None) -> Member:
-    local = LocalProvider(index_path(home), results=config.results)
+    local = LocalProvider(config.index or index_path(home), results=config.results)
     return Member(local, _limits(config, (), concurrency=64), version=local.version)
 
 

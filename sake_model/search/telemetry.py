@@ -35,6 +35,8 @@ _provider_seconds = _meter.create_histogram("sake.search.provider.duration", uni
 _cache_lookups = _meter.create_counter("sake.search.cache.lookups", unit="{lookup}")
 # Changes of a circuit by provider and the state that it went to.
 _circuit_changes = _meter.create_counter("sake.search.circuit.changes", unit="{change}")
+# 1 while a provider is left alone or tried again, 0 since it answers; nothing before it first failed.
+_circuit_open = _meter.create_gauge("sake.search.circuit.open")
 
 
 def execute_tool(request: SearchRequest) -> AbstractContextManager[Span]:
@@ -97,3 +99,4 @@ def count_cache(provider: str, outcome: str) -> None:
 def count_circuit(provider: str, state: CircuitState) -> None:
     """A circuit changed its state."""
     _circuit_changes.add(1, {"provider": provider, "state": state.value})
+    _circuit_open.set(state is not CircuitState.CLOSED, {"provider": provider})

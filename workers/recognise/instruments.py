@@ -15,7 +15,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from schemas.headers import read_traceparent
 from workers.recognise.messages import InMessage
-from workers.recognise.state import WorkerState
+from workers.recognise.state import Phase, WorkerState
 
 __all__ = ["Instruments"]
 
@@ -30,6 +30,15 @@ def switched_on(traces: trace.TracerProvider) -> bool:
     stand_ins = ("opentelemetry.trace", "opentelemetry.metrics")
     providers = (traces, metrics.get_meter_provider())
     return not all(type(provider).__module__.startswith(stand_ins) for provider in providers)
+
+
+def lags(state: WorkerState) -> list[metrics.Observation]:
+    """The lag of every partition that is held and was looked at."""
+    return [
+        metrics.Observation(lane.lag, {"sake.partition": name})
+        for name, lane in list(state.lanes.items())
+        if lane.lag is not None
+    ]
 
 
 class Instruments:
@@ -62,6 +71,12 @@ class Instruments:
         )
         meter.create_observable_gauge(
             "sake.poll.age", [lambda _: [metrics.Observation(state.poll_age_s())]], unit="s"
+        )
+        # Posts that wait or are in work, by partition; of those that this worker holds.
+        meter.create_observable_gauge("sake.posts.lag", [lambda _: lags(state)], unit="{message}")
+        # 1 while consumption rests because the engine is away.
+        meter.create_observable_gauge(
+            "sake.engine.awaited", [lambda _: [metrics.Observation(state.phase is Phase.WAITING_FOR_ENGINE)]]
         )
 
     def post(self, message: InMessage, worker: str) -> AbstractContextManager[None]:

@@ -33,6 +33,15 @@ class LaneState:
     finished: int = 0
     committed_offset: int = -1
     """-1 = nothing committed yet."""
+    end_offset: int | None = None
+    """One past the partition's last post, as of the last look (every `WatchLimits.check_s`)."""
+
+    @property
+    def lag(self) -> int | None:
+        """Offsets that are not done; None before the first look. A group that never committed counts
+        from 0, the deleted ones included.
+        """
+        return None if self.end_offset is None else max(0, self.end_offset - max(0, self.committed_offset))
 
     @property
     def held(self) -> int:

@@ -39,18 +39,21 @@ class Watch:
             await asyncio.sleep(self._limits.check_s)
             if self._state.poll_age_s() > self._limits.stuck_poll_s:
                 raise StreamBroken(f"one poll has taken {self._state.poll_age_s():.0f} s")
-            hungry = [partition for partition, lane in lanes.items() if lane.wants_more]
+            held = dict(lanes)
             try:
                 async with asyncio.timeout(self._limits.check_s):
-                    await self._check(hungry)
+                    await self._check(held)
             except (KafkaError, TimeoutError) as error:
                 log.info("the broker does not tell its end offsets: %r", error)  # an outage, not a silence
 
-    async def _check(self, hungry: list[TopicPartition]) -> None:
+    async def _check(self, held: Mapping[TopicPartition, Lane]) -> None:
+        ends = await self._consumer.end_offsets(list(held)) if held else {}
+        for partition, end in ends.items():
+            held[partition].state.end_offset = end
+        hungry = [partition for partition, lane in held.items() if lane.wants_more]
         if not hungry or self._consumer.paused():
             self._still.clear()
             return
-        ends = await self._consumer.end_offsets(hungry)
         assigned = self._consumer.assignment()
         for partition in hungry:
             if partition not in assigned:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 
 import pytest
 from aiokafka import TopicPartition
 
 from workers.recognise.config import WatchLimits
-from workers.recognise.state import WorkerState
+from workers.recognise.state import LaneState, WorkerState
 from workers.recognise.watch import StreamBroken, Watch
 
 PLACE = TopicPartition("posts", 0)
@@ -45,6 +46,7 @@ class FakeConsumer:
 @dataclass
 class FakeLane:
     wants_more: bool = True
+    state: LaneState = field(default_factory=LaneState)
 
 
 async def watch(consumer: FakeConsumer, lane: FakeLane, state: WorkerState | None = None) -> None:
@@ -75,6 +77,18 @@ async def test_records_that_never_come_although_there_is_room_mean_that_it_is_de
 )
 async def test_it_is_well(consumer: FakeConsumer, lane: FakeLane) -> None:
     await watch(consumer, lane)
+
+
+@pytest.mark.parametrize("wants_more", [True, False], ids=["hungry", "full"])
+@pytest.mark.parametrize(("committed", "lag"), [(-1, 9), (0, 9), (4, 5), (9, 0), (10, 0)])
+async def test_the_lag_is_known_whether_or_not_there_is_room(
+    wants_more: bool, committed: int, lag: int
+) -> None:
+    lane = FakeLane(wants_more, LaneState(committed_offset=committed))
+    assert lane.state.lag is None
+    with contextlib.suppress(StreamBroken):
+        await watch(FakeConsumer(), lane)
+    assert lane.state.lag == lag
 
 
 async def test_a_poll_that_does_not_return_means_that_it_is_dead() -> None:
