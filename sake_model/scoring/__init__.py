@@ -6,12 +6,16 @@ official.score(posts).gmner.f1
 
 from sake_model.scoring import bootstrap, official, sake_compatible, tokens
 from sake_model.scoring.counts import Counts, Scores
+from sake_model.scoring.parts import WHOLE, Part, PostScorer
 from sake_model.scoring.records import Box, GoldEntity, Prediction, ScoredPost, Spot
 
 __all__ = [
+    "WHOLE",
     "Box",
     "Counts",
     "GoldEntity",
+    "Part",
+    "PostScorer",
     "Prediction",
     "ScoredPost",
     "Scores",

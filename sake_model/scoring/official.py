@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sake_model.grounding import iou
 from sake_model.scoring.counts import Counts, Scores
+from sake_model.scoring.parts import WHOLE, Part
 from sake_model.scoring.records import GoldEntity, Prediction, ScoredPost
 
 __all__ = ["MIN_IOU", "is_region_right", "score", "score_post"]
@@ -32,12 +33,20 @@ def score(posts: Iterable[ScoredPost]) -> Scores:
     return Scores.total(score_post(post) for post in posts)
 
 
-def score_post(post: ScoredPost) -> Scores:
+def score_post(post: ScoredPost, *, part: Part = WHOLE) -> Scores:
     """GMNER, MNER and EEG of one post; sum these, or resample them (`bootstrap`)."""
+    # Who agrees has one span, and so one phrase, and in GMNER and MNER one type: a part can be cut out first.
+    if part is not WHOLE:
+        post = ScoredPost(
+            tuple(entity for entity in post.gold if part.holds(entity.phrase, entity.type)),
+            tuple(each for each in post.predictions if part.holds(each.phrase, each.type)),
+        )
     return Scores(
         gmner=_count(post, lambda p, g: _same_span(p, g) and p.type == g.type and is_region_right(p, g)),
         mner=_count(post, lambda p, g: _same_span(p, g) and p.type == g.type),
-        eeg=_count(post, lambda p, g: _same_span(p, g) and is_region_right(p, g)),
+        eeg=Counts()
+        if part.type is not None
+        else _count(post, lambda p, g: _same_span(p, g) and is_region_right(p, g)),
     )
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 
 from sake_model.grounding import iou
 from sake_model.scoring.counts import Counts, Scores
+from sake_model.scoring.parts import WHOLE, Part
 from sake_model.scoring.records import Box, GoldEntity, Prediction, ScoredPost
 
 __all__ = ["GMNER_TYPES", "MIN_IOU", "score", "score_post"]
@@ -40,20 +41,23 @@ def score(posts: Iterable[ScoredPost], types: frozenset[str] = GMNER_TYPES) -> S
     return Scores.total(score_post(post, types) for post in posts)
 
 
-def score_post(post: ScoredPost, types: frozenset[str] = GMNER_TYPES) -> Scores:
+def score_post(post: ScoredPost, types: frozenset[str] = GMNER_TYPES, *, part: Part = WHOLE) -> Scores:
     """GMNER, MNER and EEG of one post."""
     predictions = [prediction for prediction in post.predictions if prediction.type in types]
     return Scores(
-        gmner=_grounded(post.gold, predictions, typed=True),
+        gmner=_grounded(post.gold, predictions, part),
         mner=_compare(
             {(entity.phrase, entity.type, NOWHERE) for entity in post.gold},
             {(prediction.phrase, prediction.type, NOWHERE) for prediction in predictions},
+            part,
         ),
-        eeg=_grounded(post.gold, predictions, typed=False),
+        eeg=Counts() if part.type is not None else _grounded(post.gold, predictions, part, typed=False),
     )
 
 
-def _grounded(gold: Sequence[GoldEntity], predictions: Sequence[Prediction], *, typed: bool) -> Counts:
+def _grounded(
+    gold: Sequence[GoldEntity], predictions: Sequence[Prediction], part: Part, *, typed: bool = True
+) -> Counts:
     if not gold or not predictions:
         return Counts()
     boxes = [(entity, box) for entity in gold for box in entity.boxes or (None,)]
@@ -68,7 +72,7 @@ def _grounded(gold: Sequence[GoldEntity], predictions: Sequence[Prediction], *, 
         found.add(record)
         if record not in wanted and any(each[:2] == record[:2] for each in wanted):
             found.add((prediction.phrase, kind, NOWHERE))
-    return _compare(wanted, found)
+    return _compare(wanted, found, part)
 
 
 def _region(prediction: Prediction, boxes: Sequence[tuple[GoldEntity, Box | None]]) -> int:
@@ -80,5 +84,7 @@ def _region(prediction: Prediction, boxes: Sequence[tuple[GoldEntity, Box | None
     return WRONG
 
 
-def _compare(wanted: set[Record], found: set[Record]) -> Counts:
+def _compare(wanted: set[Record], found: set[Record], part: Part) -> Counts:
+    if part is not WHOLE:
+        wanted, found = ({each for each in records if part.holds(*each[:2])} for records in (wanted, found))
     return Counts(right=len(wanted & found), predicted=len(found), gold=len(wanted))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sake_model.scoring import bootstrap
+from sake_model.scoring.sure import Sure
 from schemas.errors import OperatorError
 from training.awareness.counting import Ledger
-from training.awareness.figures import Sure, tasks_of
+from training.awareness.figures import tasks_of
 from training.awareness.policies import Policy
 from training.awareness.records import Weighed
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
 
 from sake_model.scoring import Counts, bootstrap
+from sake_model.scoring.sure import DIGITS, Sure
 from schemas.entities import Tool
 from training.awareness.counting import Aspect, Ledger, Task
 from training.awareness.curves import Judged, aurc, auroc, decision, risk_coverage
 from training.awareness.policies import Policy
 from training.awareness.records import Weighed
 
-__all__ = ["PAIRS", "Sure", "figures_of", "tasks_of"]
+__all__ = ["PAIRS", "figures_of", "tasks_of"]
 
 PAIRS = (
     (Policy.ADAPTIVE, Policy.NEVER),
@@ -26,42 +27,7 @@ PAIRS = (
     (Policy.ALWAYS_IMAGES, Policy.NEVER),
 )
 """Ours less theirs."""
-DIGITS = 4
-
 Figures = dict[str, Any]
-
-
-class Sure:
-    """Figures with their intervals, all of the same number of draws."""
-
-    def __init__(self, resamples: int = bootstrap.RESAMPLES) -> None:
-        self._resamples = resamples
-
-    def f1(self, counts: Sequence[Counts]) -> list[float]:
-        """Micro F1."""
-        return _listed(bootstrap.f1_interval(counts, resamples=self._resamples))
-
-    def f1_difference(self, ours: Sequence[Counts], theirs: Sequence[Counts]) -> list[float]:
-        """Micro F1 of ours less theirs, paired."""
-        return _listed(bootstrap.difference_interval(ours, theirs, resamples=self._resamples))
-
-    def ratio(self, above: Sequence[float], below: Sequence[float] | None = None) -> list[float] | None:
-        """The sum of one figure of each post over the sum of another, or its mean; None where that is
-        not defined.
-        """
-        whole = [1.0] * len(above) if below is None else below
-
-        def figure(draw: Sequence[int]) -> float | None:
-            total = sum([whole[index] for index in draw])
-            return sum([above[index] for index in draw]) / total if total else None
-
-        return self.of(len(above), figure)
-
-    def of(self, posts: int, figure: Callable[[Sequence[int]], float | None]) -> list[float] | None:
-        """Any figure of these posts; None where it is not defined."""
-        if not posts or figure(range(posts)) is None:
-            return None
-        return _listed(bootstrap.resampled(posts, figure, resamples=self._resamples))
 
 
 def figures_of(records: Sequence[Weighed], resamples: int = bootstrap.RESAMPLES) -> Figures:
@@ -225,7 +191,3 @@ def _auroc(posts: Sequence[Sequence[Judged]], draw: Sequence[int]) -> float | No
 def _aurc(posts: Sequence[Sequence[Judged]], draw: Sequence[int]) -> float | None:
     things = list(chain.from_iterable([posts[index] for index in draw]))
     return aurc(things) if things else None
-
-
-def _listed(interval: bootstrap.Interval) -> list[float]:
-    return [round(each, DIGITS) for each in (interval.value, interval.low, interval.high)]
