@@ -193,6 +193,12 @@ def _event_headers_schema() -> dict[str, Any]:
             "ce_source": text,
             "ce_id": text,
             "ce_time": {"type": "string", "format": "date-time"},
+            "ce_position": {
+                "type": "string",
+                "pattern": "^[0-9]+:[0-9]+$",
+                "description": "partition:offset of the record that this one was made from, where ce_source "
+                "names a topic",
+            },
             "content-type": {"const": headers.CONTENT_TYPE},
             "traceparent": {"type": "string", "description": "W3C Trace Context"},
         },

@@ -30,6 +30,7 @@ __all__ = [
     "fill_from_event",
     "find_header",
     "read_event",
+    "read_position",
     "read_traceparent",
 ]
 
@@ -47,6 +48,8 @@ MENTION_EVENT = "stream.sake.mention.v1"
 # Trace Context, section 3.2: version ff is forbidden, and so are all-zero ids.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _TRACEPARENT_V00_CHARS = 55
+# Kafka counts offsets in 63 bits, 19 digits.
+_POSITION = re.compile(r"(\d{1,9}):(\d{1,19})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class CloudEvent:
     source: str
     type: str
     time: datetime | None = None
+    position: tuple[int, int] | None = None
+    """Partition and offset of the record that it was made from, on the topic that `source` names."""
 
 
 def event_headers(event: CloudEvent, *, traceparent: str | None = None) -> tuple[Header, ...]:
@@ -70,6 +75,8 @@ def event_headers(event: CloudEvent, *, traceparent: str | None = None) -> tuple
     ]
     if event.time is not None:
         headers.append(("ce_time", _rfc3339(event.time)))
+    if event.position is not None:
+        headers.append(("ce_position", f"{event.position[0]}:{event.position[1]}"))
     if traceparent is not None:
         headers.append(("traceparent", traceparent))
     return tuple((key, value.encode()) for key, value in headers)
@@ -77,13 +84,26 @@ def event_headers(event: CloudEvent, *, traceparent: str | None = None) -> tuple
 
 def read_event(headers: Iterable[Header]) -> CloudEvent | None:
     """The event that the headers describe; None unless specversion 1.x, type, source and id are there."""
+    headers = tuple(headers)
     found = dict(headers)
     version, type_, source, id_ = (
         _text(found.get(f"ce_{n}")) for n in ("specversion", "type", "source", "id")
     )
     if not (version and type_ and source and id_ and version.split(".")[0] == "1"):
         return None
-    return CloudEvent(id=id_, source=source, type=type_, time=_instant(_text(found.get("ce_time"))))
+    return CloudEvent(
+        id=id_,
+        source=source,
+        type=type_,
+        time=_instant(_text(found.get("ce_time"))),
+        position=read_position(headers),
+    )
+
+
+def read_position(headers: Iterable[Header]) -> tuple[int, int] | None:
+    """Partition and offset of the record that this one was made from; None when they are not told."""
+    found = _POSITION.fullmatch(_text(find_header(headers, "ce_position")) or "")
+    return None if found is None else (int(found[1]), int(found[2]))
 
 
 def read_traceparent(headers: Iterable[Header]) -> str | None:

@@ -123,6 +123,7 @@ def headers_of(message: InMessage, recognition: Recognition, type_: str, part: s
         source=f"kafka:{message.topic}",
         type=type_,
         time=recognition.recognised_at,
+        position=(message.partition, message.offset),
     )
     return event_headers(event, traceparent=running_trace() or read_traceparent(message.headers))
 
