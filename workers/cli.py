@@ -36,8 +36,8 @@ COMMANDS = {
     "engine": ("workers.commands.engine:engine", "Run a model server under supervision."),
     "worker": ("workers.commands.worker:worker", "Run a stream worker."),
     "replay": ("workers.commands.replay:replay", "Put posts from a file onto a topic."),
-    "console": ("workers.commands.console:console", "Watch what the workers find, as it comes out."),
-    "evaluate": ("workers.commands.evaluate:evaluate", "Score the recognitions on the topic against gold."),
+    "console": ("workers.commands.console:console", "Watch the stream on a page in your browser."),
+    "evaluate": ("workers.commands.evaluate:evaluate", "Score recognitions against gold."),
     "search": ("workers.commands.search:search", "Ask the search pool, or build its index."),
     "settings": ("workers.commands.settings:settings", "Print every setting and where it comes from."),
 }

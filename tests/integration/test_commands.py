@@ -141,9 +141,12 @@ async def test_recognitions_are_scored_the_last_of_each_post(
     right = recognition(entity(text, "Ada"), post_id="1")
     other = recognition(entity(text, "Ada"), post_id="not a tweet of dev")
     await produce(kafka, kafka.names.recognitions, [wrong, other, right])
-    scores = await told(capsys, "evaluate", ".")
-    assert (scores["posts"], scores["gold_posts"]) == (1, 2)
-    assert scores["mner"] == {"precision": 1, "recall": 1, "f1": 1, "right": 1, "predicted": 1, "gold": 1}
+    scores = await told(capsys, "evaluate", "--gold", ".")
+    posts = scores["posts"]
+    assert (posts["gold"], posts["recognised"], posts["missing"]) == (2, 1, 1)
+    assert (posts["extra"], posts["repeated"]) == (1, 1)
+    counted = [scores["mner"][name] for name in ("right", "predicted", "gold")]
+    assert counted == [1, 1, 2]
 
 
 async def produce(kafka: Kafka, topic: str, recognitions: list[Any]) -> None:
@@ -157,7 +160,7 @@ async def test_missing_topics_are_named_with_what_makes_them(
 ) -> None:
     Path("txt").mkdir()
     Path("txt/dev.txt").write_text("IMGID:1\nAda\tB-PER\n")
-    assert await sake("evaluate", ".") == 2
+    assert await sake("evaluate", "--gold", ".") == 2
     assert "make them with `sake topics create`" in capsys.readouterr().err
     assert await sake("topics", "list") == 0
     assert "`sake topics create` makes them" in capsys.readouterr().out

@@ -1,87 +1,134 @@
-"""`sake evaluate`: recognitions on a topic against gold, by the official scorer."""
+"""`sake evaluate`: recognitions of a file or a topic against gold, one model or two side by side."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
 from rich.console import Console
-from rich.table import Table
 
-from sake_model.scoring import Counts, Scores
+from sake_model.corpora.gold import GoldPost, Types, read_gold
+from sake_model.scoring import bootstrap
 from schemas.errors import OperatorError
-from schemas.recognitions import Recognition
-from workers.evaluation import Gold, score
-from workers.gmner_folder import SPLITS, GmnerFolder
+from workers.evaluation.compared import side_by_side
+from workers.evaluation.figures import figures_of, seen_names
+from workers.evaluation.joined import ScorerName, join, known_types, scorer_of
+from workers.evaluation.predictions import Predictions, read_predictions, read_topic
+from workers.evaluation.prices import read_prices
+from workers.evaluation.table import show
 from workers.kafka_choice import kafka_connection, topic_names
-from workers.outputs import last_recognitions
-from workers.settings import Settings, load_settings
-from workers.topics import check_topics
+from workers.settings import load_settings
 
 __all__ = ["evaluate"]
 
+PATH = click.Path(path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+TOPIC = "topic:"
+
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--split", type=click.Choice(SPLITS), default="dev", show_default=True, help="Which gold.")
+@click.option("--gold", "gold_path", type=PATH, required=True, help="Folder or file with what is right.")
+@click.option("--predictions", help="File of recognitions, or topic; the recognitions' own unless given.")
+@click.option("--against", help="A second model's file or topic, compared on the same posts.")
+@click.option("--split", default="dev", show_default=True, help="Which part of a gold folder.")
+@click.option(
+    "--scorer",
+    "scorer_name",
+    type=click.Choice(["official", "sake"]),
+    default="official",
+    show_default=True,
+    help="The data set's, or that of SAKE's authors for comparison with their figures.",
+)
+@click.option(
+    "--types",
+    type=click.Choice(["coarse", "fine"]),
+    help="Where the gold has both (FMNERG); unless given: coarse of a folder with txt/, else fine.",
+)
+@click.option("--train", type=PATH, help="Gold of training: tells seen names from unseen ones.")
+@click.option("--only-predicted", is_flag=True, help="Leave out posts that were not recognised.")
+@click.option("--prices", type=FILE, help="TOML table of what tokens and queries cost.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=0),
+    default=bootstrap.RESAMPLES,
+    show_default=True,
+    help="Draws of the bootstrap; 0 = no intervals.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def evaluate(*, folder: Path, split: str, as_json: bool) -> None:
-    """Score the recognitions on the topic against gold.
+def evaluate(
+    *,
+    gold_path: Path,
+    predictions: str | None,
+    against: str | None,
+    split: str,
+    scorer_name: ScorerName,
+    types: Types | None,
+    train: Path | None,
+    only_predicted: bool,
+    prices: Path | None,
+    resamples: int,
+    as_json: bool,
+) -> None:
+    """Score recognitions against gold.
 
-    FOLDER is a Twitter-GMNER folder whose tweets were replayed. Of a tweet that was recognised
-    several times the last recognition counts; tweets that were not recognised are not scored.
+    Gold is a Twitter-GMNER or -FMNERG folder (txt/, txt_fine/, xml/), one of its files, or SAKE's JSON.
+    Predictions are recognitions as JSON lines, or a topic; of a post that was recognised several times
+    the last one counts, and a post that was not counts as if nothing had been found in it.
     """
-    settings = load_settings()
-    gold = {tweet.id: tweet.gold for tweet in GmnerFolder(folder).tweets(split)}
-    if not gold:
-        raise OperatorError(f"{folder} has no split {split}")
-    scores, posts = score(asyncio.run(found_on_topic(settings)).values(), gold)
-    if as_json:
-        click.echo(
-            orjson.dumps({"split": split, "posts": posts, "gold_posts": len(gold), **as_numbers(scores)})
-        )
-    else:
-        show(scores, posts, gold, split)
-
-
-async def found_on_topic(settings: Settings) -> dict[str, Recognition]:
-    """The last recognition of each post that is on the topic now."""
-    connection, topics = kafka_connection(settings), topic_names(settings)
-    partitions = await check_topics(connection, (topics.recognitions,))
-    return await last_recognitions(connection, topics, partitions)
-
-
-def as_numbers(scores: Scores) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and the three counts of each task."""
-    return {name: _numbers(counts) for name, counts in _tasks(scores)}
-
-
-def _numbers(counts: Counts) -> dict[str, float]:
-    return {
-        "precision": counts.precision,
-        "recall": counts.recall,
-        "f1": counts.f1,
-        "right": counts.right,
-        "predicted": counts.predicted,
-        "gold": counts.gold,
+    gold = read_gold(gold_path, split, types=types)
+    seen = None if train is None else seen_names(names_of(read_gold(train, "train", types=types)))
+    scorer = scorer_of(scorer_name, known_types(gold))
+    table = read_prices(prices) if prices is not None else None
+    joined = [
+        join(gold, opened(name), only_predicted=only_predicted)
+        for name in ((predictions, against) if against is not None else (predictions,))
+    ]
+    for each in joined:
+        if not any(post.found for post in each.posts):
+            raise OperatorError(f"{each.name} has no recognition of a post of {gold_path}: look at the ids")
+    report: dict[str, Any] = {
+        "gold": str(gold_path),
+        "split": split,
+        "models": [
+            {
+                "name": each.name,
+                "scorer": scorer_name,
+                **figures_of(each, scorer, seen=seen, prices=table, resamples=resamples),
+            }
+            for each in joined
+        ],
     }
+    if against is not None and resamples:
+        report["difference"] = side_by_side(joined[0], joined[1], scorer, resamples)
+    if as_json:
+        click.echo(orjson.dumps(flat(report)))
+    else:
+        show(report, Console())
 
 
-def _tasks(scores: Scores) -> tuple[tuple[str, Counts], ...]:
-    return (("gmner", scores.gmner), ("mner", scores.mner), ("eeg", scores.eeg))
+def flat(report: dict[str, Any]) -> dict[str, Any]:
+    """For programs: the model's figures on top, those of the other one under `against`."""
+    ours, *theirs = report["models"]
+    rest = {name: value for name, value in report.items() if name != "models"}
+    return {**rest, **ours, **({"against": theirs[0]} if theirs else {})}
 
 
-def show(scores: Scores, posts: int, gold: Gold, split: str) -> None:
-    """A table for people."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("", "precision", "recall", "F1", "right", "predicted", "gold"):
-        table.add_column(head, justify="right" if head else "left")
-    for name, counts in _tasks(scores):
-        figures = (counts.precision, counts.recall, counts.f1)
-        whole = (counts.right, counts.predicted, counts.gold)
-        table.add_row(name.upper(), *(f"{each:.3f}" for each in figures), *map(str, whole))
-    console = Console()
-    console.print(f"{posts} of the {len(gold)} tweets of {split} were recognised", highlight=False)
-    console.print(table)
+def names_of(gold: dict[str, GoldPost]) -> list[str]:
+    """Every phrase of the gold."""
+    return [entity.phrase for post in gold.values() for entity in post.entities]
+
+
+def opened(source: str | None) -> Predictions:
+    """The recognitions of a file, where there is one of that name, or of a topic. Raises OperatorError."""
+    if source is not None and not source.startswith(TOPIC):
+        path = Path(source)
+        if path.is_file():
+            return read_predictions(path)
+        if path.suffix in (".jsonl", ".json") or path.is_absolute() or path.is_dir():
+            raise OperatorError(f"{source}: no such file of recognitions")
+    settings = load_settings()
+    topic = topic_names(settings).recognitions if source is None else source.removeprefix(TOPIC)
+    return asyncio.run(read_topic(kafka_connection(settings), topic))

@@ -7,7 +7,7 @@ from collections import Counter
 from schemas.recognitions import Recognition
 from workers.demo.material import Material
 from workers.demo.tally import Tally
-from workers.evaluation import score
+from workers.evaluation.recognised import score
 
 __all__ = ["judged"]
 

@@ -1,0 +1,1 @@
+"""Recognitions against gold: what `sake evaluate` computes and shows."""
