@@ -11,9 +11,9 @@ deploy      the tools that check deploy/ itself
 
 The stream's locks are for every system and Python 3.11 and later, the model's for Linux on x86-64.
 A version that is in a lock stays unless it no longer fits, or with --upgrade. --check changes nothing
-and fails when pyproject.toml asks for something that a lock does not give. Needs uv (in the deploy extra), and
-for model-cpu the index with PyTorch's CPU builds, named by PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS as
-for `make setup`. No address gets into a lock.
+and fails when pyproject.toml asks for something that a lock does not give. Needs uv (in the deploy
+extra), and for model-cpu the index with PyTorch's CPU builds, named by PIP_EXTRA_INDEX_URL or
+PIP_FIND_LINKS as for `make setup`. No address gets into a lock.
 """
 
 from __future__ import annotations
@@ -101,7 +101,11 @@ def main(arguments: list[str]) -> int:
             stale.append(lock.name)
             if not options.check:
                 lock.path.write_text(made)
-    print(f"out of date: {', '.join(stale)}" if options.check and stale else f"changed: {', '.join(stale) or '-'}")
+    print(
+        f"out of date: {', '.join(stale)}"
+        if options.check and stale
+        else f"changed: {', '.join(stale) or '-'}"
+    )
     return 1 if options.check and stale else 0
 
 
