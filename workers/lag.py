@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from workers.connection import KafkaConnection
 from workers.topics import BrokerUnreachable
 
-__all__ = ["PartitionState", "partition_states"]
+__all__ = ["GroupLag", "PartitionState", "partition_states"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +64,32 @@ async def partition_states(
         PartitionState(place.topic, place.partition, first[place], end[place], committed[place])
         for place in places
     )
+
+
+class GroupLag:
+    """A group's committed offsets, asked again and again over one connection."""
+
+    def __init__(self, admin: AIOKafkaAdminClient, group: str) -> None:
+        self._admin = admin
+        self._group = group
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, connection: KafkaConnection, group: str) -> AsyncIterator[GroupLag]:
+        """Connected while the block runs. Raises BrokerUnreachable."""
+        admin = AIOKafkaAdminClient(**connection.options())
+        try:
+            await admin.start()
+            yield cls(admin, group)
+        except KafkaError as error:
+            raise BrokerUnreachable(
+                f"{connection.bootstrap_servers} does not tell its offsets: {error}"
+            ) from error
+        finally:
+            await admin.close()
+
+    async def committed(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
+        """The group's next offset of each of these; None where it never committed. Raises KafkaError."""
+        offsets = await self._admin.list_consumer_group_offsets(self._group)
+        found = {place: known.offset for place, known in offsets.items() if known.offset >= 0}
+        return {place: found.get(place) for place in places}

@@ -1,101 +1,81 @@
-"""`sake console`: what the workers find, as it comes out of the topics."""
+"""`sake console`: one page on which the stream is seen while it flows."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from contextlib import aclosing
-from typing import Literal
+import asyncio
+import logging
+from contextlib import AsyncExitStack
 
 import click
-import orjson
-from rich.console import Console
 
-from schemas.codec import CodecError, decode_post, encode
-from schemas.deadletters import DeadLetter
-from schemas.posts import Post
-from schemas.recognitions import Recognition
 from workers.commands.running import run_until_stopped
-from workers.demo.screen import dead_letter_lines, post_lines, unknown_post_lines
+from workers.console.access import Access
+from workers.console.app import console_app, console_server
+from workers.console.hub import Hub
+from workers.console.previews import Previews
+from workers.console.probes import probe_workers
+from workers.console.reader import Reader
 from workers.kafka_choice import kafka_connection, topic_names
-from workers.outputs import follow, read_output
+from workers.logs import set_up_logging
 from workers.settings import Settings, load_settings
-from workers.topics import check_topics
 
-__all__ = ["console"]
+__all__ = ["console", "open_console"]
 
-# Texts that wait for their recognition: many times a worker's window.
-REMEMBERED_POSTS = 10_000
+log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option("--from-start", is_flag=True, help="Show first what is on the topics already.")
-@click.option("--limit", type=click.IntRange(min=1), help="Stop after this many records.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a record.")
-def console(*, from_start: bool, limit: int | None, as_json: bool) -> None:
-    """Watch what the workers find, as it comes out.
+@click.option("--host", help="Address to listen on; any but this machine's own asks for a token.")
+@click.option("--port", type=click.IntRange(0, 65535), help="TCP port; 0 = any free one.")
+@click.pass_obj
+def console(obj: dict[str, bool], *, host: str | None, port: int | None) -> None:
+    """Watch the stream on a page in your browser.
 
-    Until Ctrl-C. Reads what is committed, joins no group, changes nothing.
+    Until Ctrl-C. Reads what is committed, joins no group, changes nothing. Without --host only this
+    machine can open the page.
     """
     settings = load_settings()
-    start: Literal["earliest", "latest"] = "earliest" if from_start else "latest"
-    run_until_stopped(watch(settings, Window(as_json=as_json), start, limit))
+    set_up_logging(settings.log, verbose=obj["verbose"])
+    run_until_stopped(serve(settings, host, port))
 
 
-class Window:
-    """Shows records; remembers posts until their recognition comes."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
-        self._console = Console()
-        self._posts: OrderedDict[str, Post] = OrderedDict()
-        self.shown = 0
-
-    def remember(self, value: bytes | None) -> None:
-        """Keeps a post's text; what is no post will come out as a dead letter."""
-        try:
-            post = decode_post(value)
-        except CodecError:
-            return
-        self._posts[post.id] = Post(id=post.id, text=post.text)
-        while len(self._posts) > REMEMBERED_POSTS:
-            self._posts.popitem(last=False)
-
-    def show(self, found: Recognition | DeadLetter) -> None:
-        """One record, below those before it."""
-        self.shown += 1
-        if self._as_json:
-            click.echo(as_json(found))
-        elif isinstance(found, DeadLetter):
-            self._console.print(dead_letter_lines(self.shown, found))
-        else:
-            post = self._posts.get(found.post_id)
-            lines = post_lines(self.shown, post, found) if post else unknown_post_lines(self.shown, found)
-            self._console.print(lines)
+async def serve(settings: Settings, host: str | None, port: int | None) -> None:
+    """Serves the page until it is cancelled. Raises OperatorError."""
+    async with AsyncExitStack() as stack:
+        address = await open_console(settings, stack, host=host, port=port)
+        click.echo(f"the console is at {address}")
+        await asyncio.Event().wait()
 
 
-def as_json(found: Recognition | DeadLetter) -> bytes:
-    """A recognition as it stands on the topic; of a dead letter the key and why it died."""
-    if isinstance(found, Recognition):
-        return encode(found)
-    key = None if found.key is None else found.key.decode(errors="replace")
-    why = found.why
-    return orjson.dumps({"dead_letter": key, "reason": why.reason, "stage": why.stage, "fault": why.fault})
+async def open_console(
+    settings: Settings, stack: AsyncExitStack, *, host: str | None = None, port: int | None = None
+) -> str:
+    """The console, running until `stack` closes; its address. Raises OperatorError."""
+    chosen = settings.console
+    host = chosen.listen_host if host is None else host
+    port = chosen.listen_port if port is None else port
+    hub = Hub(shown_per_s=chosen.shown_per_s)
+    reader = Reader(kafka_connection(settings), topic_names(settings), settings.worker.group, hub)
+    access = Access(host, chosen.names)
+    previews = Previews(settings.picture, from_urls=chosen.fetch_pictures)
+    stack.push_async_callback(previews.close)
+    app = console_app(hub, access, previews, clients=chosen.pages)
+    bound = await stack.enter_async_context(console_server(app, host, port))
+    for work in (reader.run(), probe_workers(hub, worker_addresses(settings))):
+        task = asyncio.create_task(work)
+        stack.push_async_callback(_ended, task)
+    return access.address(bound)
 
 
-async def watch(
-    settings: Settings, window: Window, start: Literal["earliest", "latest"], limit: int | None
-) -> None:
-    """Shows records until there are `limit` of them. Raises OperatorError, BrokerUnreachable."""
-    connection, topics = kafka_connection(settings), topic_names(settings)
-    names = (topics.posts, topics.recognitions, topics.dead_letters)
-    partitions = await check_topics(connection, names)
-    async with aclosing(follow(connection, names, partitions, start=start)) as records:
-        async for record in records:
-            if record is None:
-                continue
-            if record.topic == topics.posts:
-                window.remember(record.value)
-            else:
-                window.show(read_output(record, topics))
-            if limit is not None and window.shown >= limit:
-                return
+def worker_addresses(settings: Settings) -> tuple[str, ...]:
+    """Where the workers tell how they are."""
+    health = settings.health
+    if settings.console.workers or not health.listen_port:
+        return settings.console.workers
+    host = "127.0.0.1" if health.listen_host == "0.0.0.0" else health.listen_host
+    return (f"http://{host}:{health.listen_port}",)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,50 @@
+"""Which pictures can be asked for: where each post's picture is, under a name of ours."""
+
+from __future__ import annotations
+
+import hashlib
+
+from schemas.posts import ImageSource
+from workers.console.bounded import Bounded
+
+__all__ = ["PictureNames"]
+
+# Pictures inside posts are kept until they are looked at, URLs cost next to nothing.
+PASSING_ITEMS, PASSING_BYTES = 20_000, 96 * 1024 * 1024
+# What open pages show stays longer than the stream that rushes by: 4 pages of 120 rows.
+SHOWN_ITEMS, SHOWN_BYTES = 500, 64 * 1024 * 1024
+OVERHEAD_BYTES = 300
+
+
+class PictureNames:
+    """Sources by name; a name is a digest, so that no stranger's text becomes part of a path."""
+
+    def __init__(self) -> None:
+        self._passing: Bounded[str, ImageSource] = Bounded(PASSING_ITEMS, PASSING_BYTES)
+        self._shown: Bounded[str, ImageSource] = Bounded(SHOWN_ITEMS, SHOWN_BYTES)
+
+    def keep(self, post_id: str, source: ImageSource) -> None:
+        """A post with this picture has passed."""
+        self._passing.put(_name(post_id), source, _bytes(source))
+
+    def name_of(self, post_id: str) -> str | None:
+        """The name, when the picture is at hand."""
+        name = _name(post_id)
+        return name if name in self._passing or name in self._shown else None
+
+    def show(self, name: str | None) -> None:
+        """A page is about to ask for it: it stays for a while."""
+        if name is not None and (source := self._passing.get(name)) is not None:
+            self._shown.put(name, source, _bytes(source))
+
+    def source(self, name: str) -> ImageSource | None:
+        """Where the picture of this name is."""
+        return self._shown.get(name) or self._passing.get(name)
+
+
+def _name(post_id: str) -> str:
+    return hashlib.blake2b(post_id.encode(), digest_size=12).hexdigest()
+
+
+def _bytes(source: ImageSource) -> int:
+    return len(source.data or source.url or source.path or "") + OVERHEAD_BYTES
