@@ -32,6 +32,7 @@ from sake_model.search.factory import SearchConfig
 from schemas.errors import OperatorError
 from workers.console.settings import ConsoleSettings
 from workers.fetch.limits import FetchLimits
+from workers.mentions.config import MentionSettings
 from workers.recognise.attempts import PostLimits
 from workers.recognise.config import ConsumerLimits, DrainLimits
 from workers.recognise.lane import CommitLimits
@@ -39,6 +40,7 @@ from workers.recognise.letters import DeadLetterLimits
 from workers.recognise.transactor import ProducerLimits
 from workers.recognise.window import WindowLimits
 from workers.settings_fields import ENV_PREFIX, Leaf, leaves_of
+from workers.trends.limits import TrendLimits
 
 __all__ = [
     "EngineSettings",
@@ -208,6 +210,8 @@ class Settings(BaseSettings):
     recogniser: RecogniserLimits = RecogniserLimits()
     search: SearchConfig = SearchConfig()
     picture: FetchLimits = FetchLimits()
+    mentions: MentionSettings = MentionSettings()
+    trends: TrendLimits = TrendLimits()
     health: HealthSettings = HealthSettings()
     console: ConsoleSettings = ConsoleSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -16,6 +16,7 @@ __all__ = [
     "TopicNames",
     "TopicShape",
     "check_topics",
+    "create_topic",
     "create_topics",
     "describe_topics",
 ]
@@ -47,7 +48,18 @@ class TopicNames:
     @property
     def all(self) -> tuple[str, ...]:
         """Every name."""
-        return tuple(getattr(self, field.name) for field in fields(self))
+        own = (getattr(self, field.name) for field in fields(self))
+        return (*own, self.mentions_matched, self.mentions_dead_letters)
+
+    @property
+    def mentions_matched(self) -> str:
+        """Between matching and folding: mentions by brand, one for each post."""
+        return f"{self.mentions}.matched"
+
+    @property
+    def mentions_dead_letters(self) -> str:
+        """Recognitions that could not be matched, and mentions that the webhook did not take."""
+        return f"{self.mentions}.dead-letters"
 
     @property
     def recogniser(self) -> tuple[str, ...]:
@@ -86,6 +98,27 @@ async def create_topics(
         )
         for name in names.all
     ]
+    return await _create(connection, new)
+
+
+async def create_topic(
+    connection: KafkaConnection, name: str, shape: TopicShape = TopicShape()
+) -> tuple[str, ...]:
+    """Makes one topic that takes whatever the posts' and the dead letters' topics do, if it is missing.
+
+    Returns the new one, or none. Raises BrokerUnreachable, and OperatorError when the cluster refuses it.
+    """
+    largest = shape.max_post_bytes + 2 * MESSAGE_HEADROOM_BYTES
+    new = NewTopic(
+        name,
+        num_partitions=shape.partitions,
+        replication_factor=shape.replication,
+        topic_configs={"max.message.bytes": str(largest)},
+    )
+    return await _create(connection, [new])
+
+
+async def _create(connection: KafkaConnection, new: list[NewTopic]) -> tuple[str, ...]:
     admin = await _admin(connection)
     try:
         answer = await admin.create_topics(new)

@@ -91,3 +91,18 @@ class WorkerConfig:
     consumer: ConsumerLimits = field(default_factory=ConsumerLimits)
     drain: DrainLimits = field(default_factory=DrainLimits)
     watch: WatchLimits = field(default_factory=WatchLimits)
+
+    @property
+    def input_topic(self) -> str:
+        """What is worked on. Another worker on this core reads another one."""
+        return self.topics.posts
+
+    @property
+    def needed_topics(self) -> tuple[str, ...]:
+        """What must be there before work begins."""
+        return self.topics.recogniser
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """Where messages end that cannot be worked on."""
+        return self.topics.dead_letters

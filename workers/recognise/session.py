@@ -319,7 +319,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         wait_s = self._config.consumer.reconnect_s
         while not stop.is_set():
             try:
-                self._consumer.subscribe([self._config.topics.posts], listener=self)
+                self._consumer.subscribe([self._config.input_topic], listener=self)
                 await self._consumer.start()
             except KafkaConnectionError as error:
                 log.warning("no broker for the consumer yet: %s; next try in %.0f s", error, wait_s)

@@ -38,7 +38,7 @@ class Worker:
         self._gate = EngineGate(config.gate, self._gate_changed)
         self._bench = Bench(
             worker_id=config.worker_id,
-            dead_letter_topic=config.topics.dead_letters,
+            dead_letter_topic=config.dead_letter_topic,
             attempts=Attempts(processor, self._gate, config.post),
             letters=DeadLetterLimit(config.letters),
             window_limits=config.window,
@@ -90,13 +90,13 @@ class Worker:
         wait_s = self._config.consumer.reconnect_s
         while not self._stop.is_set():
             try:
-                found = await check_topics(self._config.connection, self._config.topics.recogniser)
+                found = await check_topics(self._config.connection, self._config.needed_topics)
             except NetworkError as error:
                 log.warning("%s; next try in %.0f s", error, wait_s)
                 await self._sleep(wait_s)
                 wait_s = min(2 * wait_s, self._config.consumer.max_reconnect_s)
             else:
-                return found[self._config.topics.posts]
+                return found[self._config.input_topic]
         return 0
 
     async def _sleep(self, seconds: float) -> None:

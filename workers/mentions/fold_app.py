@@ -1,0 +1,148 @@
+"""Folds copies with Faust: `sake.mentions.matched` → `sake.mentions`.
+
+What of Faust is used, and what not (faults of faust-streaming 0.15.3 that were measured):
+- at least once, one event at a time: its exactly-once and its `concurrency` lose or repeat records. The
+  counts are exact nevertheless, since `workers.mentions.folding` knows each record by its offset;
+- Faust acknowledges an event whose work was broken off, by an exception or by a stop; so the agent
+  acknowledges by itself, when the work is done, and tries again until it is;
+- a table in memory behind its changelog topic: what is folded is bounded, and comes back from Kafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from faust.types import TP
+
+from schemas.codec import CodecError, decode, encode
+from schemas.headers import MENTION_EVENT, CloudEvent, event_headers, read_traceparent
+from schemas.ids import normalised_name
+from schemas.mentions import Mention
+from workers.connection import KafkaConnection
+from workers.faust_app import make_app
+from workers.mentions.config import FoldLimits
+from workers.mentions.folding import Folding, Story
+from workers.mentions.records import Matched
+from workers.topics import TopicNames
+
+__all__ = ["FoldApp"]
+
+log = logging.getLogger(__name__)
+
+# Between two looks at which mentions' time is over.
+TICK_S = 2.0
+# Between two tries to publish while the broker does not take anything.
+RETRY_S = 1.0
+
+_story_of = msgspec.msgpack.Decoder(Story).decode
+
+
+class FoldApp:
+    """The application and its state. `app` is Faust's, to be run by `workers.faust_app.running_app`."""
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        topics: TopicNames,
+        limits: FoldLimits,
+        *,
+        group: str,
+        member: str,
+        partitions: int,
+        replication: int,
+        folder: Path,
+    ) -> None:
+        """`partitions` is the number that `sake.mentions.matched` has."""
+        self._topics = topics
+        self._limits = limits
+        self._foldings: dict[int, Folding] = {}
+        self._last_event_s = time.monotonic()
+        self.app = make_app(
+            connection,
+            group=group,
+            member=member,
+            folder=folder,
+            topic_partitions=partitions,
+            topic_replication_factor=replication,
+        )
+        raw = {"key_type": bytes, "value_type": bytes}
+        self._source = self.app.topic(topics.mentions_matched, **raw)
+        self._sink = self.app.topic(topics.mentions, **raw)
+        self._table = self.app.Table("stories", partitions=partitions, **raw)
+        self._table.on_recover(self._forget_all)
+        self.app.agent(self._source, name="fold", concurrency=1)(self._fold_all)
+        self.app.timer(TICK_S)(self._tick)
+
+    async def _forget_all(self) -> None:
+        """Partitions came or went: what is known of them is in the table."""
+        self._foldings.clear()
+
+    async def _fold_all(self, stream: Any) -> None:
+        stream.enable_acks = False  # Faust acknowledges what is in work when it stops
+        async for event in stream.events():
+            while True:
+                try:
+                    await self._fold(event)
+                    break
+                except Exception:
+                    log.exception("a mention cannot be folded; next try in %.0f s", RETRY_S)
+                    await asyncio.sleep(RETRY_S)
+            await stream.ack(event)
+
+    async def _fold(self, event: Any) -> None:
+        message = event.message
+        try:
+            matched = decode(message.value, Matched)
+        except CodecError as error:  # ours alone: nothing but a newer program's record
+            log.error("%s[%d]@%d is passed over: %s", message.topic, message.partition, message.offset, error)
+            return
+        self._last_event_s = time.monotonic()
+        folding = self._folding(message.partition)
+        folded = folding.fold(matched, message.partition, message.offset, self._committed(message))
+        self._table[folded.story.id.encode()] = msgspec.msgpack.encode(folded.story)
+        for story_id in folded.forget:
+            self._table.pop(story_id.encode(), None)
+        traceparent = read_traceparent(message.headers)
+        for mention in folded.publish:
+            await self._publish(mention, traceparent)
+
+    def _folding(self, partition: int) -> Folding:
+        folding = self._foldings.get(partition)
+        if folding is None:
+            kept = (_story_of(value) for value in self._table.values())
+            folding = Folding(self._limits, (story for story in kept if story.partition == partition))
+            self._foldings[partition] = folding
+        return folding
+
+    def _committed(self, message: Any) -> int:
+        """Where this partition would be taken up after a crash."""
+        return self.app.consumer._committed_offset[TP(message.topic, message.partition)] or 0
+
+    async def _tick(self) -> None:
+        """Publishes last words. When the stream rests, the wall clock is its time."""
+        idle = time.monotonic() - self._last_event_s > self._limits.idle_s
+        for folding in list(self._foldings.values()):
+            now = datetime.now(UTC) if idle else folding.clock
+            for mention in list(folding.due(now)) if now is not None else ():
+                await self._publish(mention, None)
+
+    async def _publish(self, mention: Mention, traceparent: str | None) -> None:
+        """Returns once the broker has it."""
+        event = CloudEvent(
+            id=f"{mention.id}-{mention.revision.value}-{mention.posts}",
+            source=f"kafka:{self._topics.mentions_matched}",
+            type=MENTION_EVENT,
+            time=mention.last_seen_at or mention.recognised_at,
+        )
+        sent = await self._sink.send(
+            key=normalised_name(mention.brand).encode(),
+            value=encode(mention),
+            headers=dict(event_headers(event, traceparent=traceparent)),
+        )
+        await sent

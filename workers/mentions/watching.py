@@ -1,0 +1,79 @@
+"""The watch list in force: read again whenever its file changes, refused when the new one is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from pathlib import Path
+
+from opentelemetry import metrics
+
+from workers.mentions.matching import Matcher
+from workers.mentions.watch_list import WatchList, WatchListError, read_watch_list
+
+__all__ = ["WatchedFile", "load"]
+
+log = logging.getLogger(__name__)
+
+_meter = metrics.get_meter("sake")
+# How often a changed watch list was taken (`outcome` = taken) or refused (refused).
+_reloads = _meter.create_counter("sake.mentions.watch_list.reloads")
+
+
+def load(path: Path) -> tuple[WatchList, str]:
+    """A file's watch list and the digest of its bytes. Raises WatchListError."""
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise WatchListError(
+            f"the watch list {path} cannot be read: {error.strerror}; SAKE_MENTIONS_WATCH_LIST names it"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise WatchListError(f"{path}: not UTF-8 text: {error}") from error
+    return read_watch_list(text, str(path)), hashlib.sha256(content).hexdigest()
+
+
+class WatchedFile:
+    """A watch list that follows its file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises WatchListError: a worker does not start with a list that it cannot use."""
+        self._path = path
+        self.watch_list, self._digest = load(path)
+        self.matcher = Matcher(self.watch_list)
+        self.refused = ""
+        """What is wrong with the file as it is now; empty when it is in force."""
+
+    def look(self) -> bool:
+        """Reads the file; whether a new list came into force. A broken one is told once; the old one stays.
+
+        Its bytes count, not its time: an editor's swap of files, a mounted ConfigMap's swap of links and a
+        clock that goes back are all the same.
+        """
+        try:
+            watch_list, digest = load(self._path)
+        except WatchListError as error:
+            if str(error) != self.refused:
+                self.refused = str(error)
+                _reloads.add(1, {"outcome": "refused"})
+                log.error(
+                    "the new watch list is refused, the old one with %d brands stays in force:\n%s",
+                    len(self.watch_list.brands),
+                    error,
+                )
+            return False
+        self.refused = ""
+        if digest == self._digest:
+            return False
+        self.watch_list, self._digest, self.matcher = watch_list, digest, Matcher(watch_list)
+        _reloads.add(1, {"outcome": "taken"})
+        log.info("a new watch list is in force: %d brands", len(watch_list.brands))
+        return True
+
+    async def follow(self, every_s: float) -> None:
+        """Looks again and again, for ever."""
+        while True:
+            await asyncio.sleep(every_s)
+            self.look()
