@@ -7,7 +7,7 @@ import unicodedata
 
 import orjson
 
-__all__ = ["entity_id", "event_id", "mention_id", "normalised_name"]
+__all__ = ["content_id", "entity_id", "event_id", "mention_id", "normalised_name"]
 
 # 128 bits: among 10^12 ids the chance that any two meet is below 10^-14.
 DIGEST_BYTES = 16
@@ -43,6 +43,14 @@ def mention_id(brand: str, entity: str) -> str:
     The brand counts by its normalised name, so that its spelling in the watch list may change.
     """
     return _digest("mention", normalised_name(brand), entity)
+
+
+def content_id(topic: str, key: bytes, value: bytes) -> str:
+    """CloudEvents id of a record that follows from nothing but its content (32 hex digits).
+
+    Equal records of one topic have equal ids, so that a reader can drop those published again.
+    """
+    return _digest("content", topic, hashlib.blake2b(key).hexdigest(), hashlib.blake2b(value).hexdigest())
 
 
 def normalised_name(exact: str) -> str:

@@ -1,7 +1,7 @@
 """/livez, /readyz and /metrics over HTTP: what a supervisor asks a worker.
 
 livez   200 while the worker starts or asks Kafka again and again; else 503: restart it.
-readyz  200 while posts are being worked on; 503 while it starts, drains, holds no partition or
+readyz  200 while records are being worked on; 503 while it starts, drains, holds no partition or
         waits for its engine: leave it alone.
 metrics Prometheus' text format, when telemetry has it switched on; else 404.
 """
@@ -11,49 +11,38 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from aiohttp import web
 
 from schemas.errors import OperatorError
-from workers.recognise.state import WorkerState
 from workers.telemetry import PrometheusPage
 
-__all__ = ["health_server", "status_of"]
+__all__ = ["Reporting", "health_server"]
 
 log = logging.getLogger(__name__)
 
 
-def status_of(state: WorkerState) -> dict[str, Any]:
-    """The worker in one JSON object, for people and dashboards."""
-    return {
-        "phase": state.phase.value,
-        "alive": state.alive(),
-        "ready": state.ready(),
-        "consumed": state.consumed,
-        "recognised": state.recognised,
-        "dead_letters": state.dead_letters,
-        "running": state.running,
-        "finished": state.finished,
-        "poll_age_s": round(state.poll_age_s(), 3),
-        "engine_trouble": state.engine_trouble,
-        "stopped_because": state.stopped_because,
-        "partitions": {
-            name: {
-                "opened": lane.opened,
-                "running": lane.running,
-                "finished": lane.finished,
-                "committed_offset": lane.committed_offset,
-            }
-            for name, lane in state.lanes.items()
-        },
-    }
+class Reporting(Protocol):
+    """A worker as health endpoints see it."""
+
+    def alive(self) -> bool:
+        """Whether it starts, or asks Kafka again and again."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether records are being worked on."""
+        ...
+
+    def report(self) -> dict[str, Any]:
+        """The worker in one JSON object, for people and dashboards."""
+        ...
 
 
 @asynccontextmanager
 async def health_server(
-    state: WorkerState, *, host: str, port: int, page: PrometheusPage | None = None
+    state: Reporting, *, host: str, port: int, page: PrometheusPage | None = None
 ) -> AsyncIterator[int]:
     """Answers while the block runs; gives the TCP port (`port` 0 = any free one).
 
@@ -89,8 +78,8 @@ async def health_server(
         await runner.cleanup()
 
 
-def answer(state: WorkerState, *, well: bool) -> web.Response:
+def answer(state: Reporting, *, well: bool) -> web.Response:
     """The worker's state, as 200 or 503."""
     return web.Response(
-        status=200 if well else 503, body=orjson.dumps(status_of(state)), content_type="application/json"
+        status=200 if well else 503, body=orjson.dumps(state.report()), content_type="application/json"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 __all__ = ["LaneState", "Phase", "WorkerState"]
 
@@ -92,3 +93,28 @@ class WorkerState:
     def ready(self) -> bool:
         """Whether posts are being worked on: partitions are held and the engine answers."""
         return self.phase is Phase.RUNNING and any(lane.opened for lane in self.lanes.values())
+
+    def report(self) -> dict[str, Any]:
+        """The worker in one JSON object, for people and dashboards."""
+        return {
+            "phase": self.phase.value,
+            "alive": self.alive(),
+            "ready": self.ready(),
+            "consumed": self.consumed,
+            "recognised": self.recognised,
+            "dead_letters": self.dead_letters,
+            "running": self.running,
+            "finished": self.finished,
+            "poll_age_s": round(self.poll_age_s(), 3),
+            "engine_trouble": self.engine_trouble,
+            "stopped_because": self.stopped_because,
+            "partitions": {
+                name: {
+                    "opened": lane.opened,
+                    "running": lane.running,
+                    "finished": lane.finished,
+                    "committed_offset": lane.committed_offset,
+                }
+                for name, lane in self.lanes.items()
+            },
+        }

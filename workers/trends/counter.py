@@ -1,0 +1,155 @@
+"""What the Faust agent does with a batch: count, publish, and now and then write a checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from schemas.entities import EntityRecord
+from schemas.trends import Trend
+from workers.trends.checkpoint import Checkpoint, Checkpoints
+from workers.trends.counting import PartitionTrends
+from workers.trends.limits import TrendLimits
+from workers.trends.publisher import Publisher
+from workers.trends.status import PartitionStatus, TrendsStatus
+
+__all__ = ["Counter", "Record", "Store"]
+
+log = logging.getLogger(__name__)
+
+_decode = msgspec.json.Decoder(EntityRecord).decode
+
+
+class Record(Protocol):
+    """A consumed record, as aiokafka gives it."""
+
+    offset: int
+    value: bytes | None
+
+
+class Store(Protocol):
+    """Where checkpoints are kept."""
+
+    def items_of(self, partition: int) -> Mapping[bytes, bytes]:
+        """What is kept of a partition."""
+        ...
+
+    async def write(self, partition: int, checkpoint: Checkpoint) -> None:
+        """Returns once it is safe. Raises when it may not be."""
+        ...
+
+
+@dataclass(slots=True)
+class Counted:
+    """One assigned partition at work."""
+
+    trends: PartitionTrends
+    checkpoints: Checkpoints
+    checkpointed_offset: int
+    last_record_s: float = field(default_factory=time.monotonic)
+    last_checkpoint_s: float = field(default_factory=time.monotonic)
+    quiet_told: bool = False
+
+
+class Counter:
+    """All partitions of one worker. Not safe for concurrent calls: one agent, one batch at a time."""
+
+    def __init__(
+        self,
+        limits: TrendLimits,
+        publisher: Publisher,
+        store: Store,
+        commit: Callable[[int, int], Awaitable[None]],
+        status: TrendsStatus,
+    ) -> None:
+        """`commit` commits the next offset of a partition to the group."""
+        self._limits = limits
+        self._publisher = publisher
+        self._store = store
+        self._commit = commit
+        self._status = status
+        self._partitions: dict[int, Counted] = {}
+
+    def next_offsets(self) -> Mapping[int, int]:
+        """Where to go on reading each partition that has a state."""
+        return {
+            number: one.trends.state.next_offset
+            for number, one in self._partitions.items()
+            if one.trends.state.next_offset
+        }
+
+    def assign(self, partitions: set[int]) -> None:
+        """Takes up the states of these partitions from the store, all anew. Raises StateUnusable."""
+        self._partitions = {number: self._load(number) for number in sorted(partitions)}
+        self._status.partitions = {
+            number: PartitionStatus(one.trends.state, one.checkpointed_offset)
+            for number, one in self._partitions.items()
+        }
+
+    async def take(self, partition: int, records: list[Record]) -> None:
+        """Counts a batch, which may be empty, and publishes what follows from it."""
+        one = self._partitions.get(partition)
+        if one is None:  # revoked while the batch waited
+            return
+        now_s = time.monotonic()
+        for record in records:
+            self._count(one, record)
+        out = one.trends.take()
+        if records:
+            one.last_record_s, one.quiet_told = now_s, False
+        elif not one.quiet_told and now_s - one.last_record_s >= self._limits.quiet_s:
+            one.quiet_told = True
+            out += one.trends.open_windows()
+        await self._publish(out)
+        if self._is_due(one, now_s):
+            await self.checkpoint(partition)
+
+    async def checkpoint(self, partition: int) -> None:
+        """Makes safe what was published, then the counts, then the offset."""
+        one = self._partitions.get(partition)
+        if one is None:
+            return
+        await self._publisher.settle()
+        checkpoint = one.checkpoints.make(one.trends.state)
+        await self._store.write(partition, checkpoint)
+        await self._commit(partition, checkpoint.next_offset)
+        one.checkpointed_offset = checkpoint.next_offset
+        one.last_checkpoint_s = time.monotonic()
+        self._status.partitions[partition].checkpointed_offset = checkpoint.next_offset
+
+    def has_unsaved(self, partition: int) -> bool:
+        """Whether records have been counted since the last checkpoint."""
+        one = self._partitions.get(partition)
+        return one is not None and one.trends.state.next_offset > one.checkpointed_offset
+
+    def _load(self, partition: int) -> Counted:
+        checkpoints = Checkpoints(partition, self._limits)
+        state = checkpoints.load(self._store.items_of(partition))
+        log.info("partition %d goes on at offset %d", partition, state.next_offset)
+        return Counted(PartitionTrends(self._limits, state), checkpoints, state.next_offset)
+
+    def _count(self, one: Counted, record: Record) -> None:
+        try:
+            entity = _decode(record.value or b"")
+        except msgspec.DecodeError as error:
+            log.warning("not an entity record, passed over: offset %d: %s", record.offset, error)
+            one.trends.skip(record.offset)
+        else:
+            one.trends.count(entity, record.offset)
+
+    async def _publish(self, trends: list[Trend]) -> None:
+        if trends:
+            await self._publisher.send(trends)
+            self._status.published += len(trends)
+
+    def _is_due(self, one: Counted, now_s: float) -> bool:
+        unsaved = one.trends.state.next_offset - one.checkpointed_offset
+        if unsaved <= 0:
+            return False
+        late = now_s - one.last_checkpoint_s >= self._limits.checkpoint_s
+        return late or unsaved >= self._limits.checkpoint_records
