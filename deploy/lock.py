@@ -30,7 +30,7 @@ from pathlib import Path
 
 import cpu_wheels
 
-__all__ = ["LOCKS", "Lock", "main", "pins"]
+__all__ = ["LOCKS", "Lock", "main", "pins", "uv_run"]
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "deploy" / "locks"
@@ -146,13 +146,18 @@ def local_wheels(scratch: Path) -> list[str]:
 
 
 def uv(arguments: list[str]) -> None:
-    """Runs uv, which looks where pip would look. Raises CalledProcessError."""
+    """Resolves, hashes and all. Raises CalledProcessError."""
+    fixed = ["--quiet", "--generate-hashes", "--no-annotate", "--no-header", "--python-version", "3.11"]
+    uv_run([*arguments, *fixed])
+
+
+def uv_run(arguments: list[str]) -> None:
+    """Runs uv, which looks where pip would look. Raises CalledProcessError, whose words uv has printed."""
     environment = dict(os.environ)
     for pip_name, uv_name in (("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL"), ("PIP_CERT", "SSL_CERT_FILE")):
         if os.environ.get(pip_name):
             environment.setdefault(uv_name, os.environ[pip_name])
-    fixed = ["--quiet", "--generate-hashes", "--no-annotate", "--no-header", "--python-version", "3.11"]
-    subprocess.run([uv_path(), *arguments, *fixed], check=True, cwd=ROOT, env=environment)
+    subprocess.run([uv_path(), *arguments], check=True, cwd=ROOT, env=environment)
 
 
 def uv_path() -> str:
