@@ -28,7 +28,7 @@ __all__ = [
 PICTURES = ResizeLimits(min_pixels=196 * 196, max_pixels=280 * 280, factor_px=28, stamp_px=4)
 """How the default checkpoint wants its pictures: 49 to 100 visual tokens, which a CPU can bear."""
 
-TINY_VISION = VisionShape(depth=2, hidden=64, heads=2, intermediate=128, full_attention_blocks=(1,))
+TINY_VISION = VisionShape(depth=2, hidden=64, heads=2, intermediate=128, full_attention_blocks=(0, 1))
 TINY_HIDDEN = 128
 TINY_LAYERS = 2
 TINY_HEADS = 2

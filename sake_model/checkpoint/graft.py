@@ -87,7 +87,7 @@ class VisionShape:
     merge: int = 2
     """Patches merged into one visual token along each side: 28 px a token."""
     window_px: int = 112
-    full_attention_blocks: tuple[int, ...] = (2, 5)
+    full_attention_blocks: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
 
 
 def sha256_of_file(path: Path) -> str:

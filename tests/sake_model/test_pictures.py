@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import tracemalloc
 
 import pytest
@@ -258,17 +259,33 @@ def test_pillow_can_do_what_is_promised():
     assert features.check("webp")
 
 
-def test_a_position_stamp_survives_encoding_and_leaves_the_rest_alone():
+def stamped(grey_level=90):
     limits = ResizeLimits(112 * 112, 140 * 140, 28, stamp_px=4)
-    grey = Image.new("RGB", (112, 140), (90, 90, 90))
+    grey = Image.new("RGB", (112, 140), (grey_level,) * 3)
     buffer = io.BytesIO()
     grey.save(buffer, "PNG")
-    picture = prepare(buffer.getvalue(), limits)
-    with Image.open(io.BytesIO(picture.data)) as seen:
-        pixels = seen.convert("RGB")
-        for column in range(4):
-            for row in range(5):
-                red, green, _ = pixels.getpixel((28 * column + 1, 28 * row + 1))
-                assert red / 255 == pytest.approx((column + 0.5) / 4, abs=0.03)
-                assert green / 255 == pytest.approx((row + 0.5) / 5, abs=0.03)
-        assert all(abs(channel - 90) < 12 for channel in pixels.getpixel((28 + 16, 28 + 16)))
+    with Image.open(io.BytesIO(prepare(buffer.getvalue(), limits).data)) as seen:
+        return seen.convert("RGB")
+
+
+def test_a_position_stamp_survives_encoding_and_leaves_the_rest_alone():
+    pixels = stamped()
+    for column in range(4):
+        for row in range(5):
+            for i in range(16):
+                red, green, _ = pixels.getpixel((28 * column + i % 4, 28 * row + i // 4))
+                wave = math.sin if i % 2 else math.cos
+                turns = math.pi * (1 + i // 2)
+                assert red == round(127.5 * (1 + wave(turns * (column + 0.5) / 4)))
+                assert green == round(127.5 * (1 + wave(turns * (row + 0.5) / 5)))
+    assert pixels.getpixel((28 + 16, 28 + 16)) == (90, 90, 90)
+
+
+def test_no_two_cells_have_the_same_stamp():
+    pixels = stamped()
+    squares = {
+        pixels.crop((left, top, left + 4, top + 4)).tobytes()
+        for left in range(0, 112, 28)
+        for top in range(0, 140, 28)
+    }
+    assert len(squares) == 4 * 5

@@ -22,6 +22,7 @@ import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from training.dialogues import HUNDREDTH
+from training.vision.quick import quick_features
 from training.vision.targets import KINDS, NOTHING
 
 __all__ = ["DenseVision", "digits_of", "generalised_iou", "iou"]
@@ -105,7 +106,7 @@ class DenseVision(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         The last `references` pictures are references. `things` says which of the batch's `names`
         (normalised embeddings) a cell shows, `looks` which reference shows the same thing; -1 for none.
         """
-        seen = self.tower(pixel_values, grid_thw=image_grid_thw).pooler_output.float()
+        seen = quick_features(self.tower, pixel_values, image_grid_thw).float()
         cells, others = seen[: len(kinds)], seen[len(kinds) :]
         shows, compared = kinds != NOTHING, looks >= 0
         kind_logits = self.kind(cells)

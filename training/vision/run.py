@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -20,6 +20,7 @@ from training.base import with_sight
 from training.synthetic.posts import Composer
 from training.vision.data import ComposedStream, VisionCollator
 from training.vision.model import DenseVision, iou
+from training.vision.optimizer import MatrixOptimizer
 from training.vision.patches import linear_patches
 from training.vision.references import References
 from training.vision.targets import NOTHING
@@ -27,6 +28,8 @@ from training.vision.targets import NOTHING
 __all__ = ["TOWER_FILE", "TOWER_PREFIX", "VisionPlan", "cell_figures", "run_vision", "tower_weights"]
 
 TOWER_FILE = "tower.safetensors"
+HEADS_FILE = "heads.safetensors"
+"""Beside the tower: what a run that goes on from it begins with, and nothing else needs."""
 TOWER_PREFIX = "model.visual."
 HELD_OUT_POSTS = 96
 
@@ -57,7 +60,7 @@ def run_vision(
 ) -> dict[str, float]:
     """Trains the tower, goes on from the last checkpoint in `out`; the figures on things held out.
 
-    `start` is a tower of an earlier run; it learns on.
+    `start` is a tower of an earlier run; it learns on, and so do the heads that lie beside it.
     """
     torch.manual_seed(plan.seed)
     model, tokenizer = make_base()
@@ -65,6 +68,8 @@ def run_vision(
         with_sight(model, start)
     table = model.get_input_embeddings().weight.data
     dense = DenseVision(linear_patches(model.model.visual), table.shape[1])
+    if start is not None and (beside := start.with_name(HEADS_FILE)).is_file():
+        dense.load_state_dict(load_file(beside), strict=False)
     processor = build_processor(tokenizer, min_pixels=limits.min_pixels, max_pixels=limits.max_pixels)
     collate = VisionCollator(limits, processor.image_processor, tokenizer, table, References(composer.marks))
     out.mkdir(parents=True, exist_ok=True)
@@ -76,9 +81,12 @@ def run_vision(
         args=_arguments(plan, out),
         data_collator=collate,
         train_dataset=ComposedStream(composer, start=done),
+        optimizers=(_optimizer(dense, plan), None),
     )
     trainer.train(resume_from_checkpoint=last)
     save_file(tower_weights(dense.tower), out / TOWER_FILE)
+    heads = {name: w for name, w in dense.state_dict().items() if not name.startswith("tower.")}
+    save_file(heads, out / HEADS_FILE)
     collate = VisionCollator(limits, processor.image_processor, tokenizer, table, References(held_out.marks))
     figures = cell_figures(dense, collate, held_out)
     (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
@@ -89,6 +97,13 @@ def run_vision(
 def tower_weights(tower: Any) -> dict[str, Any]:
     """The tower's tensors under the names that they have in the whole model."""
     return {f"{TOWER_PREFIX}{name}": w.detach().contiguous() for name, w in tower.state_dict().items()}
+
+
+def _optimizer(dense: DenseVision, plan: VisionPlan) -> MatrixOptimizer:
+    matrices = [weight for block in dense.tower.blocks for weight in block.parameters() if weight.ndim == 2]
+    own = {id(weight) for weight in matrices}
+    others = [weight for weight in dense.parameters() if id(weight) not in own]
+    return MatrixOptimizer(matrices, others, plan.learning_rate, plan.weight_decay)
 
 
 def _arguments(plan: VisionPlan, out: Path) -> TrainingArguments:
