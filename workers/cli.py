@@ -35,7 +35,7 @@ COMMANDS = {
     "topics": ("workers.commands.topics:topics", "Create, list and describe the topics."),
     "engine": ("workers.commands.engine:engine", "Run a model server under supervision."),
     "worker": ("workers.commands.worker:worker", "Run a stream worker."),
-    "replay": ("workers.commands.replay:replay", "Put posts from a file onto a topic."),
+    "replay": ("workers.commands.replay:replay", "Put posts from a file or a topic onto a topic."),
     "console": ("workers.commands.console:console", "Watch the stream on a page in your browser."),
     "evaluate": ("workers.commands.evaluate:evaluate", "Score recognitions against gold."),
     "search": ("workers.commands.search:search", "Ask the search pool, or build its index."),

@@ -106,6 +106,7 @@ async def create_topic(
 ) -> tuple[str, ...]:
     """Makes one topic that takes whatever the posts' and the dead letters' topics do, if it is missing.
 
+    It keeps its records: they may be older by their own time than what a broker keeps otherwise.
     Returns the new one, or none. Raises BrokerUnreachable, and OperatorError when the cluster refuses it.
     """
     largest = shape.max_post_bytes + 2 * MESSAGE_HEADROOM_BYTES
@@ -113,7 +114,7 @@ async def create_topic(
         name,
         num_partitions=shape.partitions,
         replication_factor=shape.replication,
-        topic_configs={"max.message.bytes": str(largest)},
+        topic_configs={"max.message.bytes": str(largest), "retention.ms": "-1"},
     )
     return await _create(connection, [new])
 

@@ -1,4 +1,4 @@
-"""Figures with their 95 % intervals, as they stand in files: [value, low, high], from draws of whole posts."""
+"""Figures with their 95 % intervals, [value, low, high] as files hold them, from draws of whole posts."""
 
 from __future__ import annotations
 

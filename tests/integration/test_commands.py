@@ -16,7 +16,7 @@ from support.screen_records import entity, letter, recognition
 
 from schemas.codec import encode
 from workers import cli
-from workers.replay import open_producer
+from workers.replaying.sending import open_producer
 
 pytestmark = pytest.mark.integration
 
@@ -97,7 +97,7 @@ async def test_dead_letters_go_back_to_work_as_they_were(
     headers = [("mine", b"kept"), *dead.kafka_headers()]
     async with open_producer(kafka.connection) as producer:
         await producer.send_and_wait(kafka.names.dead_letters, value=b"{", key=b"p9", headers=headers)
-    report = await told(capsys, "replay", f"topic:{kafka.names.dead_letters}")
+    report = await told(capsys, "replay", kafka.names.dead_letters)
     assert report["posts"] == 1
     (record,) = await kafka.read(kafka.names.posts)
     assert (record.key, record.value, record.headers) == (b"p9", b"{", (("mine", b"kept"),))
@@ -126,7 +126,7 @@ async def test_the_console_shows_what_comes_out_with_its_text(kafka: Kafka) -> N
 async def test_a_rate_that_is_none_is_refused(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("posts.jsonl").write_text('{"id": "a", "text": "x"}\n')
     assert await sake("replay", "posts.jsonl", "--rate", rate) == 2
-    assert f"--rate {rate}: give a number of posts a second above 0, or max" in capsys.readouterr().err
+    assert f"--rate {rate}: give 1x, 10x, … times as fast as they came" in capsys.readouterr().err
 
 
 async def test_recognitions_are_scored_the_last_of_each_post(

@@ -32,7 +32,7 @@ from workers.demo.gold import FOLDER, Gold, read_gold
 from workers.fetch import FetchLimits, PictureSource, PostPictures
 from workers.recognise import Worker
 from workers.recognise.processor import PostProcessor
-from workers.replay_sources import read_lines
+from workers.replaying.files import read_lines
 
 pytestmark = pytest.mark.integration
 

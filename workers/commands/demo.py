@@ -15,7 +15,7 @@ from workers.demo.run import Demo, DemoOptions, DemoResult
 from workers.demo.sheet import write_sheet
 from workers.logs import set_up_logging
 from workers.model_choice import choose_model
-from workers.rates import parse_rate
+from workers.rates import parse_pace
 from workers.settings import LogSettings, load_settings
 from workers.telemetry import telemetry
 
@@ -32,7 +32,12 @@ LOG_COLUMNS = 140
     help="Play the tweets of a Twitter-GMNER folder instead of our own posts.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Play only so many posts.")
-@click.option("--rate", default="max", show_default=True, help="Posts a second, or max.")
+@click.option(
+    "--rate",
+    default="max",
+    show_default=True,
+    help="Posts a second, or max.",
+)
 @click.option(
     "--pictures",
     type=click.Path(file_okay=False, path_type=Path),
@@ -56,7 +61,7 @@ def demo(
     # The screen is the log; what the parts have to say goes to their own files, save for trouble.
     set_up_logging(LogSettings(level="warning", format=settings.log.format))
     material = from_gmner(gmner, limit) if gmner is not None else own_posts(limit)
-    options = DemoOptions(parse_rate(rate), keep=keep)
+    options = DemoOptions(parse_pace(rate), keep=keep)
     run = Demo(settings, choose_model(settings).ref, material, options=options, console=console)
     with telemetry(settings.telemetry, instance="demo"):
         result = run_until_stopped(run.run())

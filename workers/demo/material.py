@@ -15,7 +15,7 @@ from schemas.errors import OperatorError
 from schemas.posts import Post
 from workers.demo.gold import FOLDER, Gold, read_gold
 from workers.gmner_folder import GmnerFolder, Tweet
-from workers.replay_sources import Line, encoded, read_lines, with_picture_inside
+from workers.replaying.files import Line, encoded, read_lines, with_picture_inside
 
 __all__ = ["Material", "from_gmner", "own_posts", "picture_bytes"]
 

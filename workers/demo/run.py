@@ -22,7 +22,8 @@ from workers.demo.services import Services, started
 from workers.demo.tally import Tally
 from workers.demo.together import together
 from workers.outputs import follow_outputs
-from workers.replay import open_producer, replay, streamed
+from workers.rates import Pace
+from workers.replaying.sending import open_producer, replay, streamed
 from workers.settings import Settings
 
 __all__ = ["Demo", "DemoOptions", "DemoResult", "DemoStuck"]
@@ -40,8 +41,8 @@ class DemoStuck(EngineError):
 class DemoOptions:
     """How a run goes."""
 
-    rate_per_s: float | None = None
-    """Posts a second; None = as fast as they go."""
+    pace: Pace = field(default_factory=Pace)
+    """How fast posts go in."""
     keep: bool = False
     """Leave everything running at the end, until it is stopped."""
 
@@ -133,7 +134,7 @@ class Demo:
                 producer,
                 topic=services.topics.posts,
                 source="sake-demo",
-                rate_per_s=self._options.rate_per_s,
+                pace=self._options.pace,
             )
 
     async def _watch(self, services: Services) -> None:

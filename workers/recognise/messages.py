@@ -61,6 +61,10 @@ class OutMessage:
     """Set it where the key is the input's: when both topics have as many partitions, the record then
     goes to the input's partition, whoever hashed that key. Otherwise Kafka's own hash decides.
     """
+    partition: int | None = None
+    """Where it goes; None = as said above."""
+    timestamp_ms: int | None = None
+    """The record's time; None = now."""
 
     @property
     def size_bytes(self) -> int:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,6 +142,12 @@ class Transactor:
 
         Raises Fenced, CommitFailed (nothing is known then), OperatorError.
         """
+        await self.commit_offsets(messages, {self._source.partition: next_offset})
+
+    async def commit_offsets(
+        self, messages: Iterable[OutMessage], next_offsets: Mapping[TopicPartition, int]
+    ) -> None:
+        """The same with the offsets of several partitions, for who reads them all by itself."""
         producer = self._producer
         assert producer is not None, "open it first"
         try:
@@ -149,8 +155,8 @@ class Transactor:
             await producer.begin_transaction()
             self._connections |= _connections(producer)
             deliveries = await self._send(producer, messages)
-            offset = OffsetAndMetadata(next_offset, "")
-            await producer.send_offsets_to_transaction({self._source.partition: offset}, self._source.group)
+            offsets = {place: OffsetAndMetadata(offset, "") for place, offset in next_offsets.items()}
+            await producer.send_offsets_to_transaction(offsets, self._source.group)
             await asyncio.gather(*deliveries)
             self._check_connections(producer)
             await producer.commit_transaction()
@@ -205,6 +211,8 @@ class Transactor:
         return deliveries
 
     async def _target(self, producer: AIOKafkaProducer, message: OutMessage) -> int:
+        if message.partition is not None:
+            return message.partition
         partitions = self._partitions.get(message.topic)
         if partitions is None:
             partitions = self._partitions[message.topic] = sorted(
@@ -220,7 +228,12 @@ class Transactor:
 def _append(builder: Any, message: OutMessage) -> bool:
     # A builder takes its first record whatever its size; None means that it is full.
     return (
-        builder.append(timestamp=None, key=message.key, value=message.value, headers=list(message.headers))
+        builder.append(
+            timestamp=message.timestamp_ms,
+            key=message.key,
+            value=message.value,
+            headers=list(message.headers),
+        )
         is not None
     )
 

@@ -23,7 +23,9 @@ from schemas.codec import MAX_POST_BYTES
 from schemas.errors import NetworkError
 from schemas.headers import POST_EVENT, CloudEvent, Header, event_headers
 from workers.connection import KafkaConnection
-from workers.replay_sources import Line
+from workers.rates import Pace
+from workers.replaying.files import Line
+from workers.replaying.schedule import Schedule
 
 __all__ = ["ReplayFailed", "ReplayReport", "open_producer", "replay", "streamed"]
 
@@ -74,9 +76,7 @@ async def open_producer(connection: KafkaConnection) -> AsyncIterator[AIOKafkaPr
 
 
 def headers_of(line: Line, source: str) -> list[Header]:
-    """Those that the line brings; else an event of its own, and the trace that is running, if any."""
-    if line.headers is not None:
-        return list(line.headers)
+    """An event of its own, and the trace that is running, if any."""
     headers: list[Header] = []
     if line.key:
         name = line.key.decode(errors="replace")
@@ -98,19 +98,18 @@ async def replay(
     *,
     topic: str,
     source: str,
-    rate_per_s: float | None = None,
+    pace: Pace = Pace(),
     progress: Callable[[int], None] = lambda _: None,
 ) -> ReplayReport:
-    """Sends every line; `progress` hears how many the broker has acknowledged.
-
-    `rate_per_s` None = as fast as the broker takes them. Raises ReplayFailed.
-    """
+    """Sends every line; `progress` hears how many the broker has acknowledged. Raises ReplayFailed."""
     started = time.monotonic()
+    schedule = Schedule(pace, started)
     pending: set[asyncio.Future[Any]] = set()
     sent = acknowledged = size = 0
     async for line in lines:
-        if rate_per_s is not None:
-            await asyncio.sleep(max(0.0, started + sent / rate_per_s - time.monotonic()))
+        wait_s = schedule.due_s(line.time_ms) - time.monotonic()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
         pending.add(await _send(producer, topic, line, source))
         sent, size = sent + 1, size + len(line.value or b"")
         full = len(pending) >= MAX_UNACKNOWLEDGED

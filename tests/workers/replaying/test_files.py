@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.codec import decode_post
-from workers.replay_sources import MAX_PICTURE_BYTES, SourceError, read_posts
+from workers.replaying.files import MAX_PICTURE_BYTES, SourceError, read_posts
 
 
 def write(tmp_path: Path, *lines: str) -> Path:

@@ -16,7 +16,6 @@ import msgspec
 
 from schemas.codec import MAX_POST_BYTES, CodecError, decode_post
 from schemas.errors import OperatorError
-from schemas.headers import Header
 from schemas.posts import MAX_TEXT_CHARS, ImageSource, Post
 from workers.gmner_folder import GmnerFolder
 
@@ -44,8 +43,8 @@ class Line:
 
     key: bytes | None
     value: bytes | None
-    headers: tuple[Header, ...] | None = None
-    """Those that it had on the topic that it comes from; None = it gets an event of its own."""
+    time_ms: int | None = None
+    """The post's own time, since 1970; None where it has none."""
 
 
 def read_posts(source: Path, pictures: Path | None = None) -> Iterator[Line]:
@@ -68,7 +67,13 @@ def read_gmner(folder: GmnerFolder) -> Iterator[Line]:
 
 def encoded(post: Post) -> Line:
     """A post as it stands on the topic."""
-    return Line(post.id.encode(), msgspec.json.encode(post))
+    return line_of(post, msgspec.json.encode(post))
+
+
+def line_of(post: Post, raw: bytes) -> Line:
+    """A post that is written like this."""
+    time_ms = None if post.created_at is None else round(post.created_at.timestamp() * 1000)
+    return Line(post.id.encode(), raw, time_ms)
 
 
 def count_posts(source: Path) -> int | None:
@@ -92,7 +97,7 @@ def read_lines(file: Path, pictures: Path) -> Iterator[Line]:
                 yield Line(_key_of(raw), raw)
                 continue
             inside = with_picture_inside(post, pictures)
-            yield Line(post.id.encode(), raw) if inside is post else encoded(inside)
+            yield line_of(post, raw) if inside is post else encoded(inside)
 
 
 def _key_of(raw: bytes) -> bytes | None:

@@ -10,8 +10,9 @@ from support.kafka import Kafka
 from schemas.headers import POST_EVENT, read_event
 from workers.connection import KafkaConnection
 from workers.lag import partition_states
-from workers.replay import ReplayFailed, open_producer, replay, streamed
-from workers.replay_sources import Line
+from workers.rates import Pace
+from workers.replaying.files import Line
+from workers.replaying.sending import ReplayFailed, open_producer, replay, streamed
 from workers.topics import check_topics
 
 pytestmark = pytest.mark.integration
@@ -48,7 +49,9 @@ async def test_a_rate_is_kept(kafka: Kafka) -> None:
     await kafka.create()
     async with open_producer(kafka.connection) as producer:
         started = time.monotonic()
-        await replay(streamed(lines(20)), producer, topic=kafka.names.posts, source="test", rate_per_s=20)
+        await replay(
+            streamed(lines(20)), producer, topic=kafka.names.posts, source="test", pace=Pace(per_s=20)
+        )
         took_s = time.monotonic() - started
     assert 0.95 <= took_s < 3
 

@@ -1,0 +1,1 @@
+"""Posts put onto a topic again: from files, or from another topic at its own pace."""
