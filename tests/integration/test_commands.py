@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +36,6 @@ async def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     """The JSON that the command prints."""
     assert await sake(*arguments, "--json") == 0
     return orjson.loads(capsys.readouterr().out)
-
-
-async def printed(*arguments: str) -> str:
-    """What the command prints; a process of its own, since it listens to signals."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "workers",
-        *arguments,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "COLUMNS": "140"},
-    )
-    out, _ = await process.communicate()
-    assert process.returncode == 0
-    return out.decode()
 
 
 async def test_topics_are_made_once(kafka: Kafka, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,25 +83,6 @@ async def test_dead_letters_go_back_to_work_as_they_were(
     assert report["posts"] == 1
     (record,) = await kafka.read(kafka.names.posts)
     assert (record.key, record.value, record.headers) == (b"p9", b"{", (("mine", b"kept"),))
-
-
-async def test_the_console_shows_what_comes_out_with_its_text(kafka: Kafka) -> None:
-    await sake("topics", "create")
-    async with open_producer(kafka.connection) as producer:
-        await producer.send_and_wait(kafka.names.posts, value=b'{"id": "p1", "text": "Ada sings"}', key=b"p1")
-        found = [recognition(entity("Ada sings", "Ada")), recognition(post_id="elsewhere")]
-        for each in found:
-            await producer.send_and_wait(kafka.names.recognitions, value=encode(each), key=b"p1")
-        await producer.send_and_wait(
-            kafka.names.dead_letters, value=b"{", key=b"p9", headers=list(letter().kafka_headers())
-        )
-    screen = await printed("console", "--from-start", "--limit", "3")
-    assert "[Ada PER] sings" in screen
-    assert "elsewhere  answer" in screen
-    assert "p9  dead letter: not_json at decode" in screen
-    told_lines = await printed("console", "--from-start", "--limit", "3", "--json")
-    lines = [orjson.loads(line) for line in told_lines.splitlines()]
-    assert sorted(str(line.get("post_id")) for line in lines) == ["None", "elsewhere", "p1"]
 
 
 @pytest.mark.parametrize("rate", ["0", "-3", "nan", "inf", "fast"])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from workers.commands.running import run_until_stopped
 from workers.console.access import Access
-from workers.console.app import console_app, console_server
+from workers.console.app import beat, console_app, console_server
 from workers.console.hub import Hub
 from workers.console.previews import Previews
 from workers.console.probes import probe_workers
@@ -19,9 +21,7 @@ from workers.kafka_choice import kafka_connection, topic_names
 from workers.logs import set_up_logging
 from workers.settings import Settings, load_settings
 
-__all__ = ["console", "open_console"]
-
-log = logging.getLogger(__name__)
+__all__ = ["RunningConsole", "console", "open_console"]
 
 
 @click.command()
@@ -42,15 +42,25 @@ def console(obj: dict[str, bool], *, host: str | None, port: int | None) -> None
 async def serve(settings: Settings, host: str | None, port: int | None) -> None:
     """Serves the page until it is cancelled. Raises OperatorError."""
     async with AsyncExitStack() as stack:
-        address = await open_console(settings, stack, host=host, port=port)
-        click.echo(f"the console is at {address}")
-        await asyncio.Event().wait()
+        running = await open_console(settings, stack, host=host, port=port)
+        click.echo(f"the console is at {running.address}")
+        await running.work
+
+
+@dataclass(frozen=True, slots=True)
+class RunningConsole:
+    """A console that is served."""
+
+    address: str
+    """What to open in a browser, the token included where there is one."""
+    work: asyncio.Future[Any]
+    """Never ends by itself; fails where the console's own code does."""
 
 
 async def open_console(
     settings: Settings, stack: AsyncExitStack, *, host: str | None = None, port: int | None = None
-) -> str:
-    """The console, running until `stack` closes; its address. Raises OperatorError."""
+) -> RunningConsole:
+    """The console, running until `stack` closes. Raises OperatorError."""
     chosen = settings.console
     host = chosen.listen_host if host is None else host
     port = chosen.listen_port if port is None else port
@@ -61,10 +71,9 @@ async def open_console(
     stack.push_async_callback(previews.close)
     app = console_app(hub, access, previews, clients=chosen.pages)
     bound = await stack.enter_async_context(console_server(app, host, port))
-    for work in (reader.run(), probe_workers(hub, worker_addresses(settings))):
-        task = asyncio.create_task(work)
-        stack.push_async_callback(_ended, task)
-    return access.address(bound)
+    work = asyncio.gather(reader.run(), probe_workers(hub, worker_addresses(settings)), beat(hub))
+    stack.push_async_callback(_ended, work)
+    return RunningConsole(access.address(bound), work)
 
 
 def worker_addresses(settings: Settings) -> tuple[str, ...]:
@@ -76,6 +85,7 @@ def worker_addresses(settings: Settings) -> tuple[str, ...]:
     return (f"http://{host}:{health.listen_port}",)
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+async def _ended(work: asyncio.Future[Any]) -> None:
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work

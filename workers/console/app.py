@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ from workers.console.find import Find
 from workers.console.hub import Client, Hub
 from workers.console.previews import NoPreview, Previews
 
-__all__ = ["console_app", "console_server"]
+__all__ = ["beat", "console_app", "console_server"]
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +171,7 @@ def event(name: str, data: bytes) -> bytes:
 
 
 async def beat(hub: Hub) -> None:
-    """The hub's clock: late halves are shown, and once a second the figures are new."""
+    """The hub's clock, for ever: late halves are shown, and once a second the figures are new."""
     ticks = 0
     while True:
         hub.tick()
@@ -191,7 +190,6 @@ async def console_server(app: web.Application, host: str, port: int) -> AsyncIte
     # No access log: the first visit's address carries the token. Open pages must not hold up the end.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
     await runner.setup()
-    beating = asyncio.create_task(beat(app[HUB]))
     try:
         try:
             await web.TCPSite(runner, host, port).start()
@@ -202,7 +200,4 @@ async def console_server(app: web.Application, host: str, port: int) -> AsyncIte
         bound: int = runner.addresses[0][1]
         yield bound
     finally:
-        beating.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beating
         await runner.cleanup()

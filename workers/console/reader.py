@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 HISTORY_RECORDS = 200
 HISTORY_POSTS = 5_000
 HISTORY_TRENDS = 5_000
-POLL_MS = 200
+POLL_MS = 50
+REST_S = 0.2
 # Records of one poll: decoded in one go, so few enough that pages are answered in between.
 POLL_RECORDS = 250
 PROBE_S = 1.0
@@ -77,7 +78,12 @@ class Reader:
                 await self._session()
             except (SakeError, KafkaError, OSError, TimeoutError) as error:
                 log.warning("the console reads nothing: %s", error)
-                self._tell("lost", str(error) or type(error).__name__)
+                self._tell("lost", str(error) or f"no answer within {PROBE_TIMEOUT_S:.0f} s")
+            except asyncio.CancelledError:
+                # aiokafka cancels who waits on a connection that closes; nobody has cancelled us.
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                self._tell("lost", "the connection was closed")
             if self._hub.now_s() - began_s > LONGEST_WAIT_S:
                 wait_s = FIRST_WAIT_S
             await asyncio.sleep(wait_s)
@@ -91,9 +97,8 @@ class Reader:
     async def _session(self) -> None:
         """From connecting to the first trouble."""
         partitions = await describe_topics(self._connection)
-        missing = [
-            name for name in (getattr(self._topics, each) for each in NEEDED) if name not in partitions
-        ]
+        needed = (self._topics.posts, self._topics.recognitions, self._topics.dead_letters)
+        missing = [name for name in needed if name not in partitions]
         if missing:
             raise TopicsMissing(f"no topic {', '.join(missing)}: make them with `sake topics create`")
         places = [TopicPartition(name, n) for name in self._handlers for n in range(partitions.get(name, 0))]
@@ -134,25 +139,23 @@ class Reader:
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         order = list(self._handlers)
-        posts = [place for place in consumer.assignment() if place.topic == self._topics.posts]
+        everything = consumer.assignment()
+        posts = {place for place in everything if place.topic == self._topics.posts}
         while True:
             batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
             # Posts first: what a record is about may come in the same batch.
             for place in sorted(batches, key=lambda place: order.index(place.topic)):
-                handle = self._handlers[place.topic]
                 for record in batches[place]:
-                    self._take(handle, record)
+                    self._take(self._handlers[place.topic], record)
                 self._positions[place] = batches[place][-1].offset + 1
-            if batches:
-                await asyncio.sleep(0)
-            self._hold_or_resume(consumer, posts)
-
-    def _hold_or_resume(self, consumer: AIOKafkaConsumer, posts: list[TopicPartition]) -> None:
-        """Posts far ahead of their recognitions wait on the topic, not in memory."""
-        if self._hub.join.posts_full:
-            consumer.pause(*posts)
-        elif consumer.paused():
-            consumer.resume(*posts)
+            if not batches:
+                # Some brokers answer an empty fetch at once, and aiokafka would ask again at once.
+                consumer.pause(*everything)
+            await asyncio.sleep(0 if batches else REST_S)
+            # Posts far ahead of their recognitions wait on the topic, not in memory.
+            held = posts if self._hub.join.posts_full else set()
+            consumer.pause(*held)
+            consumer.resume(*(everything - held))
 
     def _take(self, handle: Callable[[Any], None], record: Any) -> None:
         try:

@@ -25,7 +25,6 @@ __all__ = [
     "post_lines",
     "status_line",
     "summary_table",
-    "unknown_post_lines",
 ]
 
 # One colour a type, the same everywhere; types of other tasks share the last one.
@@ -59,11 +58,6 @@ def post_lines(number: int, post: Post, recognition: Recognition) -> RenderableT
     """One recognised post: head, text with its entities marked, one line an entity, what went wrong."""
     text = Padding(marked_text(post.text, recognition.entities), TEXT_INDENT, expand=False)
     return Group(_head(number, recognition), text, *_findings(recognition), Text())
-
-
-def unknown_post_lines(number: int, recognition: Recognition) -> RenderableType:
-    """The same for a post whose text is not at hand."""
-    return Group(_head(number, recognition), *_findings(recognition), Text())
 
 
 def _findings(recognition: Recognition) -> Iterator[RenderableType]:
