@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,11 +70,6 @@ class CheckpointTable(faust.Table):  # type: ignore[misc]  # Faust is not typed 
         """Returns once the changelog has everything; raises what the producer raised."""
         sent, self._sent = self._sent, []
         await asyncio.gather(*sent)
-
-    def items_of(self, partition: int) -> Mapping[bytes, bytes]:
-        """What is in the table for one partition; keys begin with its number."""
-        head = f"{partition}/".encode()
-        return {key: value for key, value in self.items() if key.startswith(head)}
 
     async def write(self, partition: int, checkpoint: Checkpoint) -> None:
         """Writes into the partition of the event that is being worked on: that must be `partition`."""

@@ -22,12 +22,14 @@ from workers.trends.counting import fresh_state
 from workers.trends.limits import TrendLimits
 from workers.trends.state import BUCKETS, Cell, Example, Name, Pane, PartitionState, Scale, Totals
 
-__all__ = ["Checkpoint", "Checkpoints", "StateUnusable"]
+__all__ = ["Checkpoint", "Checkpoints", "StateUnusable", "partition_of"]
 
 # Moves when a new program could not read an old state.
 VERSION = 1
 # Half of Kafka's default message.max.bytes.
 CHUNK_BYTES = 512 * 1024
+# No two checkpoints share a key, whichever worker made them: parts never change.
+EPOCH_BYTES = 8
 
 
 class StateUnusable(OperatorError):
@@ -100,7 +102,11 @@ _pane = msgspec.msgpack.Decoder(PaneRow).decode
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What to write, in this order: all parts, then the manifest; then `stale` may be deleted."""
+    """What to write, in this order: all parts, then the manifest; then `stale` may be deleted.
+
+    Stale is what the checkpoint before the last one used: so a worker that has lost the partition, and
+    does not know it yet, can still write a manifest that names nothing which is gone.
+    """
 
     next_offset: int
     parts: tuple[tuple[bytes, bytes], ...]
@@ -143,7 +149,8 @@ class Checkpoints:
 
     def make(self, state: PartitionState) -> Checkpoint:
         """A checkpoint of the state as it is now; what changed counts as written from here on."""
-        epoch = secrets.token_hex(8)
+        epoch = secrets.token_hex(EPOCH_BYTES)
+        stale, self._stale = tuple(self._stale), set()
         blobs = dict(_changed(state))
         wanted = {f"names-{bucket}" for bucket in range(BUCKETS)} | {part for part, _ in _panes(state)}
         for part in list(self._parts):
@@ -155,7 +162,6 @@ class Checkpoints:
             chunks = [blob[at : at + CHUNK_BYTES] for at in range(0, len(blob), CHUNK_BYTES)]
             self._parts[part] = (epoch, len(chunks))
             parts += zip(self._keys(part), chunks, strict=True)
-        stale, self._stale = tuple(self._stale), set()
         manifest = (self.manifest_key, _encode(self._manifest(state)))
         return Checkpoint(state.next_offset, tuple(parts), manifest, stale)
 
@@ -210,6 +216,11 @@ class Checkpoints:
                 "set another SAKE_TRENDS_GROUP to count anew"
             )
         return b"".join(found)
+
+
+def partition_of(key: bytes) -> int:
+    """The partition to which a key belongs."""
+    return int(key.split(b"/", 1)[0])
 
 
 def _panes(state: PartitionState) -> Iterable[tuple[str, Pane]]:

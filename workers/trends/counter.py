@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.entities import EntityRecord
 from schemas.trends import Trend
-from workers.trends.checkpoint import Checkpoint, Checkpoints
+from workers.trends.checkpoint import Checkpoint, Checkpoints, partition_of
 from workers.trends.counting import PartitionTrends
 from workers.trends.limits import TrendLimits
 from workers.trends.publisher import Publisher
@@ -35,8 +35,8 @@ class Record(Protocol):
 class Store(Protocol):
     """Where checkpoints are kept."""
 
-    def items_of(self, partition: int) -> Mapping[bytes, bytes]:
-        """What is kept of a partition."""
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        """Everything that is kept of the assigned partitions."""
         ...
 
     async def write(self, partition: int, checkpoint: Checkpoint) -> None:
@@ -85,7 +85,12 @@ class Counter:
 
     def assign(self, partitions: set[int]) -> None:
         """Takes up the states of these partitions from the store, all anew. Raises StateUnusable."""
-        self._partitions = {number: self._load(number) for number in sorted(partitions)}
+        kept: dict[int, dict[bytes, bytes]] = {number: {} for number in sorted(partitions)}
+        for key, value in self._store.items():
+            number = partition_of(key)
+            if number in kept:
+                kept[number][key] = value
+        self._partitions = {number: self._load(number, items) for number, items in kept.items()}
         self._status.partitions = {
             number: PartitionStatus(one.trends.state, one.checkpointed_offset)
             for number, one in self._partitions.items()
@@ -115,6 +120,8 @@ class Counter:
         if one is None:
             return
         await self._publisher.settle()
+        if self._partitions.get(partition) is not one:  # a rebalance came in between
+            return
         checkpoint = one.checkpoints.make(one.trends.state)
         await self._store.write(partition, checkpoint)
         await self._commit(partition, checkpoint.next_offset)
@@ -127,9 +134,9 @@ class Counter:
         one = self._partitions.get(partition)
         return one is not None and one.trends.state.next_offset > one.checkpointed_offset
 
-    def _load(self, partition: int) -> Counted:
+    def _load(self, partition: int, items: Mapping[bytes, bytes]) -> Counted:
         checkpoints = Checkpoints(partition, self._limits)
-        state = checkpoints.load(self._store.items_of(partition))
+        state = checkpoints.load(items)
         log.info("partition %d goes on at offset %d", partition, state.next_offset)
         return Counted(PartitionTrends(self._limits, state), checkpoints, state.next_offset)
 

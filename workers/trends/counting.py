@@ -9,7 +9,8 @@ function of the partition's records in their order. Counting a record again chan
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 from schemas.entities import EntityRecord
@@ -18,9 +19,9 @@ from workers.trends.burst import BurstModel
 from workers.trends.forgetting import forget_least
 from workers.trends.limits import TrendLimits
 from workers.trends.records import trend_of
-from workers.trends.state import BEGINNING_MS, Cell, Name, PartitionState, Scale
+from workers.trends.state import BEGINNING_MS, Name, PartitionState, Scale
 
-__all__ = ["PartitionTrends", "event_time_ms", "fresh_state"]
+__all__ = ["PartitionTrends", "event_time", "fresh_state"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Two in each pane give the five of a window, spread over it.
@@ -41,13 +42,12 @@ def milliseconds(time: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
 
 
-def event_time_ms(record: EntityRecord, max_ahead_ms: int) -> tuple[int, bool]:
+def event_time(record: EntityRecord, max_ahead: timedelta) -> tuple[datetime, bool]:
     """The time by which a record is counted, and whether its post's own time was not believed."""
-    recognised_ms = milliseconds(record.recognised_at)
     if record.created_at is None:
-        return recognised_ms, False
-    created_ms = milliseconds(record.created_at)
-    return (recognised_ms, True) if created_ms > recognised_ms + max_ahead_ms else (created_ms, False)
+        return record.recognised_at, False
+    ahead = record.created_at - record.recognised_at > max_ahead
+    return (record.recognised_at if ahead else record.created_at), ahead
 
 
 class PartitionTrends:
@@ -58,7 +58,7 @@ class PartitionTrends:
         self._limits = limits
         self._model = BurstModel(limits.half_life_windows, limits.burst_bias_mentions)
         self._grace_ms = int(limits.grace_s * 1000)
-        self._max_ahead_ms = int(limits.max_ahead_s * 1000)
+        self._max_ahead = timedelta(seconds=limits.max_ahead_s)
         self._out: list[Trend] = []
         self._due_ms = self._next_due_ms()
 
@@ -80,7 +80,8 @@ class PartitionTrends:
         if offset < state.next_offset:
             return
         state.next_offset = offset + 1
-        at_ms, ahead = event_time_ms(record, self._max_ahead_ms)
+        at, ahead = event_time(record, self._max_ahead)
+        at_ms = milliseconds(at)
         state.totals.ahead += ahead
         if at_ms < state.watermark_ms - self._grace_ms:
             self._count_late(record)
@@ -103,7 +104,8 @@ class PartitionTrends:
                 continue
             end_ms, last_ms = scale.next_end_ms, max(scale.panes) + scale.length_ms
             while end_ms <= last_ms:
-                open_ += self._window(at, end_ms, TrendMoment.QUIET)
+                names = self._publishable(scale.sums(end_ms), scale, end_ms)
+                open_ += self._records(at, end_ms, TrendMoment.QUIET, names)
                 end_ms += scale.hop_ms
         return open_
 
@@ -129,14 +131,12 @@ class PartitionTrends:
         return name
 
     def _add(self, record: EntityRecord, name: Name, at_ms: int) -> None:
-        grounded = record.entity.box_px is not None
+        entity = record.entity
+        grounded = entity.box_px is not None
+        example = (record.post_id, entity.span.exact, record.source, record.lang, at_ms)
         new_post = True
         for at, scale in enumerate(self.state.scales):
-            pane = scale.pane(at_ms)
-            pane.changed = True
-            cell = pane.cells.get(name)
-            if cell is None:
-                cell = pane.cells[name] = Cell()
+            cell = scale.cell(name, at_ms)
             if at == 0:
                 new_post = cell.is_new(digest_of(record.post_id))
             cell.mentions += 1
@@ -144,8 +144,7 @@ class PartitionTrends:
             if new_post:
                 cell.posts += 1
                 if len(cell.examples) < EXAMPLES_PER_PANE:
-                    exact = record.entity.span.exact
-                    cell.examples += ((record.post_id, exact, record.source, record.lang, at_ms),)
+                    cell.examples += (example,)
             self._watch(at, scale, name, at_ms)
 
     def _watch(self, at: int, scale: Scale, name: Name, at_ms: int) -> None:
@@ -170,7 +169,7 @@ class PartitionTrends:
             name.burst_index[at] = index
             if not goes_on:
                 end_ms = scale.running_start_ms + scale.length_ms
-                self._out += self._window(at, end_ms, TrendMoment.BURST, only=name)
+                self._out += self._records(at, end_ms, TrendMoment.BURST, (name,))
 
     def _count_late(self, record: EntityRecord) -> None:
         state = self.state
@@ -179,12 +178,7 @@ class PartitionTrends:
         if name is None:
             return
         for scale in state.scales:
-            pane = scale.pane(state.watermark_ms)
-            pane.changed = True
-            cell = pane.cells.get(name)
-            if cell is None:
-                cell = pane.cells[name] = Cell()
-            cell.late += 1
+            scale.cell(name, state.watermark_ms).late += 1
 
     def _next_due_ms(self) -> int:
         return min(scale.next_end_ms for scale in self.state.scales) + self._grace_ms
@@ -192,43 +186,32 @@ class PartitionTrends:
     def _close_due(self) -> None:
         closable_ms = self.state.watermark_ms - self._grace_ms
         for at, scale in enumerate(self.state.scales):
+            scale.pass_over_empty(closable_ms)
             while scale.next_end_ms <= closable_ms:
-                if scale.panes:
-                    self._close(at, scale)
-                else:  # nothing but empty windows up to now
-                    scale.next_end_ms = closable_ms - closable_ms % scale.hop_ms + scale.hop_ms
+                self._close(at, scale)
+                scale.pass_over_empty(closable_ms)
         self._due_ms = self._next_due_ms()
 
     def _close(self, at: int, scale: Scale) -> None:
         end_ms = scale.next_end_ms
-        self._out += self._window(at, end_ms, TrendMoment.CLOSED)
         start_ms = end_ms - scale.length_ms
+        sums = scale.sums(end_ms)
+        self._out += self._records(at, end_ms, TrendMoment.CLOSED, self._publishable(sums, scale, end_ms))
         if start_ms % scale.length_ms == 0:
             index = start_ms // scale.length_ms
-            for name, mentions in self._sums(scale, end_ms).items():
+            for name, mentions in sums.items():
                 name.pasts[at] = self._model.take_in(name.pasts[at], index, mentions, scale.first_index)
                 self.state.changed_buckets.add(name.bucket)
-        scale.panes.pop(start_ms, None)
-        scale.next_end_ms = end_ms + scale.hop_ms
+        scale.shift()
 
-    def _sums(self, scale: Scale, end_ms: int) -> dict[Name, int]:
-        """Mentions of each name in the window that ends there."""
-        sums: dict[Name, int] = {}
-        for start_ms in range(end_ms - scale.length_ms, end_ms, scale.hop_ms):
-            pane = scale.panes.get(start_ms)
-            if pane is not None:
-                for name, cell in pane.cells.items():
-                    if cell.mentions:
-                        sums[name] = sums.get(name, 0) + cell.mentions
-        return sums
-
-    def _window(self, at: int, end_ms: int, moment: TrendMoment, only: Name | None = None) -> list[Trend]:
-        """The records of one window, those with too few mentions left out."""
-        scale = self.state.scales[at]
-        tumbling = end_ms % scale.length_ms == 0
+    def _publishable(self, sums: dict[Name, int], scale: Scale, end_ms: int) -> list[Name]:
         limits = self._limits
-        least = limits.min_mentions if tumbling else limits.sliding_min_mentions
-        names = [only] if only else [n for n, m in self._sums(scale, end_ms).items() if m >= least]
+        least = limits.sliding_min_mentions if end_ms % scale.length_ms else limits.min_mentions
+        return [name for name, mentions in sums.items() if mentions >= least]
+
+    def _records(self, at: int, end_ms: int, moment: TrendMoment, names: Iterable[Name]) -> list[Trend]:
+        """The records of some names for one window."""
+        scale = self.state.scales[at]
         last_index = min(scale.last_closed_index, end_ms // scale.length_ms - 1)
         records = []
         for name in names:

@@ -113,13 +113,45 @@ class Scale:
         """Number of the last tumbling window that is closed."""
         return (self.next_end_ms - self.hop_ms) // self.length_ms - 1
 
-    def pane(self, at_ms: int) -> Pane:
-        """The pane that holds this time, made when there is none."""
+    def cell(self, name: Name, at_ms: int) -> Cell:
+        """The name's cell in the pane that holds this time, both made where there are none."""
         start_ms = at_ms - at_ms % self.hop_ms
         pane = self.panes.get(start_ms)
         if pane is None:
             pane = self.panes[start_ms] = Pane()
-        return pane
+        pane.changed = True
+        cell = pane.cells.get(name)
+        if cell is None:
+            cell = pane.cells[name] = Cell()
+        return cell
+
+    def sums(self, end_ms: int) -> dict[Name, int]:
+        """Mentions of each name in the window that ends there."""
+        sums: dict[Name, int] = {}
+        for start_ms in range(end_ms - self.length_ms, end_ms, self.hop_ms):
+            pane = self.panes.get(start_ms)
+            if pane is not None:
+                for name, cell in pane.cells.items():
+                    if cell.mentions:
+                        sums[name] = sums.get(name, 0) + cell.mentions
+        return sums
+
+    def pass_over_empty(self, closable_ms: int) -> None:
+        """Skips the windows in which nothing lies, up to this time: a silence may have been long."""
+        first_ms = min(self.panes, default=closable_ms)
+        if first_ms >= self.next_end_ms:
+            until_ms = min(first_ms, closable_ms)
+            self.next_end_ms = until_ms - until_ms % self.hop_ms + self.hop_ms
+
+    def shift(self) -> None:
+        """The earliest open window is closed: forgets what only it needed."""
+        end_ms = self.next_end_ms
+        self.panes.pop(end_ms - self.length_ms, None)
+        last = self.panes.get(end_ms - self.hop_ms)
+        if last is not None:  # its grace is over: no post comes to it any more
+            for cell in last.cells.values():
+                cell.post = cell.seen = None
+        self.next_end_ms = end_ms + self.hop_ms
 
 
 @dataclass(slots=True)
