@@ -2,7 +2,7 @@
 
 Broker, worker process and telemetry are the real ones; the model server is a scripted one, and the
 search provider is down. Between them the posts cause entities, pictures, a search that fails until
-its circuit opens, a repaired turn, degraded recognitions and a dead letter.
+its circuit opens, a failed turn, a repaired one, degraded recognitions and a dead letter.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+from aiohttp import web
 from aiohttp.test_utils import unused_port
-from support.chat_server import serving
+from support.chat_server import refusing, serving
 from support.kafka import Kafka, Record
 from support.naming_server import NamingServer
 from support.picture_host import picture_host
@@ -31,11 +32,21 @@ NAMES = ("Ada", "Bo", "Cy", "Dot", "Eve", "Flo", "Gus", "Hal", "Ida", "Jo", "Kit
 PATIENCE_S = 60.0
 
 
+class FaultyOnce(NamingServer):
+    """Has too much to do at first."""
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        if not self.asked:
+            self.asked.append({})
+            return await refusing(503, "overloaded")(request, {})
+        return await super().chat(request)
+
+
 @asynccontextmanager
 async def exposed_worker(kafka: Kafka, folder: Path) -> AsyncIterator[str]:
     """Gives the address of /metrics once every post is committed and the lag was looked at."""
     port = unused_port()
-    async with serving(NamingServer()) as server, picture_host() as pictures:
+    async with serving(FaultyOnce()) as server, picture_host() as pictures:
         environment = {
             **os.environ,
             "SAKE_HOME": str(folder / "home"),
