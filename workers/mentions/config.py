@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers.mentions.look import CropLimits
+from workers.mentions.webhook_config import WebhookSettings
 from workers.recognise.config import WorkerConfig
 
 __all__ = ["FoldLimits", "MatchConfig", "MentionSettings"]
@@ -41,6 +42,7 @@ class MentionSettings:
     """Consumer group, and the head of the names of all that belongs to it."""
     fold: FoldLimits = field(default_factory=FoldLimits)
     crop: CropLimits = field(default_factory=CropLimits)
+    webhook: WebhookSettings = field(default_factory=WebhookSettings)
 
     def __post_init__(self) -> None:
         if self.reload_s <= 0:

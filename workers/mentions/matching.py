@@ -7,6 +7,7 @@ match in no other way: text is looked through for the operator's own words only.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from workers.mentions.types import is_of_type
 from workers.mentions.watch_list import ANY_ENDING, Brand, WatchList
 
 __all__ = ["Match", "Matcher"]
+
+# "the zoo's newest arrival" speaks of the zoo.
+POSSESSIVE = re.compile(r"(?<=\w)['’ʼ]s\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,7 @@ class _Said:
     def has_any(self, phrases: tuple[str, ...]) -> bool:
         """Whether one of the phrases is said, in whole words."""
         if self._padded is None:
-            shown = visible(self._text)
+            shown = POSSESSIVE.sub("", visible(self._text))
             tags = [unhash(word) for word in shown.split() if word.startswith("#")]
             self._padded = f" {' '.join(words(' '.join([shown, *tags])))} "
         return any(self._has(" ".join(words(visible(phrase)))) for phrase in phrases)

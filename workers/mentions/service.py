@@ -22,6 +22,8 @@ from workers.mentions.fold_app import FoldApp
 from workers.mentions.posts import RecordReader
 from workers.mentions.processor import MentionProcessor
 from workers.mentions.watching import WatchedFile
+from workers.mentions.webhook import WebhookSender
+from workers.mentions.webhook_config import webhook_config
 from workers.recognise.state import WorkerState
 from workers.recognise.worker import Worker
 from workers.topics import check_topics
@@ -49,8 +51,9 @@ class MentionsWorker:
     """Watches until it is stopped. `state` is that of the first stage."""
 
     def __init__(self, config: MentionsConfig, state: WorkerState | None = None) -> None:
-        """Raises WatchListError."""
+        """Raises OperatorError: a watch list or a webhook that cannot be used."""
         self._config = config
+        self._webhook = webhook_config(config.settings.webhook)
         self.watched = WatchedFile(config.settings.watch_list)
         self.state = state or WorkerState()
         self._stop = asyncio.Event()
@@ -64,40 +67,58 @@ class MentionsWorker:
 
     async def run(self) -> None:
         """Returns after `stop`. Raises OperatorError."""
-        config = self._config
         async with AsyncExitStack() as stack:
-            posts = RecordReader(config.match.connection)
-            stack.push_async_callback(posts.close)
-            pictures = PictureSource(config.pictures)
-            stack.push_async_callback(pictures.close)
-            processor = MentionProcessor(
-                lambda: self.watched.matcher, posts, pictures, config.match.topics, crops=config.settings.crop
-            )
-            stack.push_async_callback(processor.close)
-            self._worker = Worker(config.match, processor, self.state)
-            if self._stop.is_set():
-                return
-            tasks = [
-                asyncio.create_task(self._worker.run(), name="match"),
-                asyncio.create_task(self._fold(), name="fold"),
-                asyncio.create_task(
-                    self.watched.follow(config.settings.reload_s), name="follow the watch list"
-                ),
+            self._worker = Worker(self._config.match, self._processor(stack), self.state)
+            match = asyncio.create_task(self._worker.run(), name="match")
+            others = [
+                asyncio.create_task(work, name=name)
+                for name, work in (
+                    ("fold", self._fold()),
+                    ("follow the watch list", self.watched.follow(self._config.settings.reload_s)),
+                    ("send", self._send()),
+                )
             ]
-            stopped = asyncio.create_task(self._stop.wait())
             try:
-                await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([match, *others], return_when=asyncio.FIRST_COMPLETED)
                 if not self._stop.is_set():  # a stage broke
                     self.stop()
-                await tasks[0]  # what is in work is finished; raises what broke it
-                await asyncio.wait(tasks[1:2], timeout=config.match.drain.revoke_s)
+                await match  # what is in work is finished
+                await asyncio.wait(others[:1], timeout=self._config.match.drain.revoke_s)
             finally:
-                for task in (*tasks, stopped):
+                for task in (match, *others):
                     task.cancel()
-                results = await asyncio.gather(*tasks, return_exceptions=True)
+                results = await asyncio.gather(match, *others, return_exceptions=True)
             for result in results:
                 if isinstance(result, Exception):
                     raise result
+
+    def _processor(self, stack: AsyncExitStack) -> MentionProcessor:
+        config = self._config
+        posts = RecordReader(config.match.connection)
+        stack.push_async_callback(posts.close)
+        pictures = PictureSource(config.pictures)
+        stack.push_async_callback(pictures.close)
+        processor = MentionProcessor(
+            lambda: self.watched.matcher, posts, pictures, config.match.topics, crops=config.settings.crop
+        )
+        stack.push_async_callback(processor.close)
+        return processor
+
+    async def _send(self) -> None:
+        """Sends until cancelled; without a webhook there is nothing to do."""
+        if self._webhook is None:
+            await self._stop.wait()
+            return
+        match = self._config.match
+        sender = WebhookSender(
+            self._webhook,
+            match.connection,
+            match.topics,
+            self.watched.quiet_until,
+            group=f"{match.group}-webhook",
+            member=match.worker_id,
+        )
+        await sender.run()
 
     async def _fold(self) -> None:
         """Folds until stopped; a Faust that broke is replaced."""

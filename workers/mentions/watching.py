@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from datetime import datetime
 from pathlib import Path
 
 from opentelemetry import metrics
@@ -71,6 +72,11 @@ class WatchedFile:
         _reloads.add(1, {"outcome": "taken"})
         log.info("a new watch list is in force: %d brands", len(watch_list.brands))
         return True
+
+    def quiet_until(self, brand: str, now: datetime) -> datetime | None:
+        """When a brand's quiet hours end; None outside of them, and for a brand that is no longer watched."""
+        found = self.watch_list.find(brand)
+        return found.quiet_until(now) if found is not None else None
 
     async def follow(self, every_s: float) -> None:
         """Looks again and again, for ever."""
