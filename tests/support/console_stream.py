@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from support.gold_engine import plan_of
-
 from sake_model.pictures import PictureError, PictureLimits, prepare
 from schemas.codec import CodecError, decode_post, encode
 from schemas.deadletters import DeadLetter, Stage, why_dead
@@ -37,6 +35,11 @@ __all__ = ["NOW", "Shown", "letters", "mention_of", "own_stream", "trends"]
 
 NOW = datetime(2026, 6, 1, 8, 30, tzinfo=UTC)
 MODEL = ModelRef(name="sake-138m", digest="sha256:" + "5a" * 32, prompts_digest="sha256:" + "77" * 32)
+FACTS = {
+    "Zanzibar": "Semi-autonomous archipelago of Tanzania in the Indian Ocean.",
+    "Golden Gate Bridge": "Suspension bridge between San Francisco Bay and the Pacific Ocean, opened in 1937.",
+    "Osteria Verdi": "Restaurant in the old town of Bologna.",
+}
 WHY = {
     Tool.TEXT: "“{name}” is not a name that I know. A text search can tell who or what it is.",
     Tool.IMAGE: "I know the name {name}, but not what it looks like. Pictures of it can tell where it is.",
@@ -76,8 +79,17 @@ def _shown(seed: int) -> Iterator[Shown]:
             yield Shown(post, _recognition(post, gold, at, dice), gold)
 
 
+def _plan(gold: Gold) -> tuple[Tool, ...]:
+    """People are looked up, what has several faces is looked at, brands are known."""
+    if not gold.entities:
+        return ()
+    first = gold.entities[0]
+    courses = {"PER": (Tool.TEXT,), "OTHER": (Tool.TEXT, Tool.IMAGE)}
+    return (Tool.TEXT,) if first.span.exact in FACTS else courses.get(first.type, ())
+
+
 def _recognition(post: Post, gold: Gold, at: datetime, dice: random.Random) -> Recognition:
-    plan = plan_of(gold)
+    plan = _plan(gold)
     rounds, found = [], {}
     for tool in plan:
         name = gold.entities[0].span.exact
@@ -164,9 +176,9 @@ def _evidence(tool: Tool, name: str, at: datetime) -> Evidence:
         tool=tool,
         provider="local",
         query=name,
-        title=name,
+        title=name if tool is Tool.TEXT else f"Pictures of {name}",
         url=f"https://encyclopedia.example/wiki/{name.replace(' ', '_')}",
-        snippet=f"{name}: what the local index knows of this name, in one sentence.",
+        snippet=FACTS.get(name, f"{name}: what the index knows of this name, in one sentence."),
         retrieved_at=at,
     )
 

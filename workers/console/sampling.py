@@ -48,14 +48,21 @@ class Sample(Generic[Item]):
         passed_s = max(0.0, now_s - self._last_s)
         self._last_s = now_s
         self._allowance = min(float(self._capacity), self._allowance + passed_s * self._per_s)
-        self._kept.sort(key=lambda each: each[0])
         count = min(int(self._allowance), len(self._kept))
-        shown, self._kept = self._kept[:count], self._kept[count:]
+        shown = self._taken(count) if count else []
         self._allowance -= count
-        # What waited is in the past: the next second's items have a reservoir of their own.
-        self._since_empty = len(self._kept)
         self._remember(now_s, count)
         return [item for _, item in shown]
+
+    def _taken(self, count: int) -> list[tuple[int, Item]]:
+        if self._since_empty > len(self._kept):
+            # Some were left out already: any may be, and those that are not shown now are the past.
+            shown, self._kept = sorted(self._random.sample(self._kept, count), key=_number), []
+        else:
+            self._kept.sort(key=_number)
+            shown, self._kept = self._kept[:count], self._kept[count:]
+        self._since_empty = len(self._kept)
+        return shown
 
     def _remember(self, now_s: float, shown: int) -> None:
         self._history.append((now_s, self._offered, shown))
@@ -70,3 +77,7 @@ class Sample(Generic[Item]):
         seconds = max(last_s - first_s, 1e-3)
         shown = sum(count for _, _, count in list(self._history)[1:])
         return shown / seconds, (after - before) / seconds
+
+
+def _number(kept: tuple[int, Item]) -> int:
+    return kept[0]

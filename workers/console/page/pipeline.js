@@ -4,7 +4,7 @@ import { at, curve, h, keyed, say } from "./dom.js";
 import { waitingTime } from "./panels.js";
 import { NONE, count, duration, lasting, moment, plain, plural, share } from "./words.js";
 
-const GAUGES = ["Posts a second", "Behind", "In flight", "Slowest 5 %", "Searched", "Cache", "Degraded", "Dead letters"];
+const GAUGES = ["Posts a second", "Behind", "In flight", "p95", "Searched", "Cache", "Degraded", "Dead letters"];
 const CIRCUIT = { closed: "answering", open: "left alone after failures" };
 
 export class Pipeline {
@@ -19,6 +19,7 @@ export class Pipeline {
     this.#cells = GAUGES.map((name) => {
       const parts = { value: h("span", { class: "value" }), unit: h("span", { class: "unit" }), note: h("p", { class: "note" }), curve: h("div", { class: "gauge-curve" }) };
       const cell = h("div", { class: "gauge", "data-gauge": name }, h("h3", {}, name), h("p", { class: "reading" }, parts.value, parts.unit), parts.note, name === GAUGES[0] ? parts.curve : null);
+      say(parts.value, NONE);
       at("gauges").append(cell);
       return { cell, ...parts };
     });

@@ -205,7 +205,9 @@ function trail(card) {
 
 function thumbnail(card) {
   if (card.picture.missing) return h("p", { class: "picture gone" }, missing(card.picture.missing));
-  return h("div", { class: "picture" }, framed(card, { named: false }));
+  const place = h("div", { class: "picture" }, framed(card, { named: false }));
+  place.style.setProperty("--ratio", String(card.picture.width / card.picture.height));
+  return place;
 }
 
 /** The picture with the boxes that were found. */
