@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.sightings import at, sighting
 
@@ -34,6 +34,7 @@ def plain(counts: list[int]) -> tuple[float, float]:
     return mean, variance
 
 
+@example([5] * 30 + [0] * 40, 0)
 @given(st.lists(st.integers(0, 3) | st.integers(0, 100), min_size=1, max_size=80), st.integers(0, 1000))
 def test_empty_windows_taken_in_at_once_are_those_taken_in_one_by_one(counts: list[int], first: int) -> None:
     past = Past()

@@ -24,12 +24,14 @@ def stream(count: int, seed: int = 1) -> list[EntityRecord]:
     """Names come and go, one bursts, posts out of order, some late, more names than are remembered."""
     dice = random.Random(seed)
     names = zipf_names(count, dice, names=120)
-    names[380:420] = ["Burst"] * len(names[380:420])
+    names[335:375] = ["Burst"] * len(names[335:375])
+    delays = [dice.choice((0, 0, 3, 20, 45)) for _ in range(count)]
     return [
         sighting(
             name,
-            at(number / 2 - dice.choice((0, 0, 3, 20, 45))),
+            at(number // 3 * 1.5 - delays[number // 3]),
             post_id=f"p{number // 3}",
+            start=number % 3 * 20,
             boxed=number % 2 == 0,
         )
         for number, name in enumerate(names)
@@ -58,10 +60,10 @@ def test_counting_goes_on_as_if_nothing_had_happened() -> None:
     whole = counted(right, records)
     items: Items = {}
     out: list[Trend] = []
-    for start in range(0, 600, 75):  # a new process every 75 records
+    for start in range(0, 600, 70):  # a new process every 70 records, in the middle of posts and bursts
         checkpoints = Checkpoints(3, LIMITS)
         trends = PartitionTrends(LIMITS, checkpoints.load(items))
-        out += counted(trends, records[start : start + 75], start)
+        out += counted(trends, records[start : start + 70], start)
         apply(items, checkpoints.make(trends.state))
     assert sorted(out, key=order) == sorted(whole, key=order)
     assert sorted(trends.open_windows(), key=order) == sorted(right.open_windows(), key=order)

@@ -159,6 +159,17 @@ def test_two_mentions_in_one_post_are_one_post() -> None:
     assert [example.post_id for example in oslo.examples] == ["p1", "p2"]
 
 
+def test_which_posts_were_seen_is_remembered_only_as_long_as_more_may_come() -> None:
+    records = [sighting("Oslo", at(second), post_id=f"p{second}") for second in range(0, 100, 2)]
+    trends, _ = count(records)
+    shortest = trends.state.scales[0]
+    remembered = {
+        start_ms for start_ms, pane in shortest.panes.items() for cell in pane.cells.values() if cell.post
+    }
+    assert remembered == {start_ms for start_ms in shortest.panes if start_ms >= shortest.next_end_ms - 5000}
+    assert len(remembered) < len(shortest.panes)
+
+
 def test_one_name_of_two_types_is_two() -> None:
     _, out = count([sighting("Paris"), sighting("Paris", type_="PER"), sighting("Ada", at(60))])
     assert {(t.name, t.type, t.mentions) for t in tumbling(out)} == {("paris", "LOC", 1), ("paris", "PER", 1)}
