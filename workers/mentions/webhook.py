@@ -218,7 +218,12 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
                 self._consumer.pause(*self._consumer.assignment())
             elif self._consumer.paused() and len(self._outbox) < self._settings.max_pending // 2:
                 self._consumer.resume(*self._consumer.paused())
-            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=500)
+            # aiokafka fetches as soon as partitions are assigned, before the listener has taken them up.
+            ready = [place for place in self._consumer.assignment() if place.partition in self._ledgers]
+            if not ready:
+                await asyncio.sleep(POLL_MS / 1e3)
+                continue
+            batches = await self._consumer.getmany(*ready, timeout_ms=POLL_MS, max_records=500)
             for place, records in batches.items():
                 for record in records:
                     self._see(place.partition, record)
