@@ -14,6 +14,9 @@ import pytest
 from support.manifests import DEPLOY, containers, of_kind, rendered
 
 from sake_model.engine.serve_options import ServeOptions, serve_command, serve_environment
+from workers.cli import main
+from workers.console.settings import ConsoleSettings
+from workers.mentions.watch_list import read_watch_list
 from workers.recognise.config import DrainLimits
 from workers.settings import load_settings
 
@@ -71,7 +74,7 @@ def test_mounted_files_are_there(everything: dict[str, Any]) -> None:
         if volume["type"] == "bind"
     ]
     ours = [path for path in mounted if path.is_relative_to(DEPLOY)]
-    assert len(ours) >= 7
+    assert len(ours) >= 8
     assert [path for path in ours if not path.exists()] == []
 
 
@@ -121,8 +124,35 @@ def test_the_example_of_own_settings_has_settings(monkeypatch: pytest.MonkeyPatc
 
 def test_workers_may_drain(everything: dict[str, Any]) -> None:
     drain = DrainLimits()
-    assert everything["recogniser"]["stop_grace_period"] == "35s"
+    for name in ("recogniser", "trends", "mentions"):
+        assert everything[name]["stop_grace_period"] == "35s"
     assert drain.drain_s + drain.revoke_s <= 35
+
+
+def test_commands_are_commands(everything: dict[str, Any]) -> None:
+    called = {name: each["command"] for name, each in ours(everything).items()}
+    called |= {
+        name: each["args"]
+        for name, each in containers(rendered("gpu"))
+        if each["image"].startswith("sake-stream")
+    }
+    assert set(called) == {"topics", "recogniser", "trends", "mentions", "console"}
+    for name, words in called.items():
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--help"])
+        assert ended.value.code == 0, name
+
+
+def test_the_watch_list_can_be_read_and_is_the_same_everywhere() -> None:
+    text = (DEPLOY / "watch" / "watch.yaml").read_text()
+    assert read_watch_list(text, "watch.yaml").brands
+    assert of_kind(rendered("gpu"), "ConfigMap")["watch-list"]["data"]["watch.yaml"] == text
+
+
+def test_the_console_listens_where_it_is_looked_for(everything: dict[str, Any]) -> None:
+    (port,) = everything["console"]["ports"]
+    (pods_port,) = dict(containers(rendered("gpu")))["console"]["ports"]
+    assert port["target"] == pods_port["containerPort"] == ConsoleSettings().listen_port
 
 
 @pytest.fixture

@@ -156,6 +156,11 @@ def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
         ("engine", "recogniser", 9090, False),
         ("searxng", "engine", 8000, False),
         ("searxng", "recogniser", 9090, False),
+        ("console", "recogniser", 9090, True),
+        ("console", "engine", 8000, False),
+        ("recogniser", "console", 8700, False),
+        ("mentions", "engine", 8000, False),
+        ("trends", "recogniser", 9090, False),
         ("topics", "engine", 8000, False),
     ],
 )
