@@ -18,6 +18,7 @@ from workers.evaluation.figures import figures_of, seen_names
 from workers.evaluation.joined import ScorerName, join, known_types, scorer_of
 from workers.evaluation.predictions import Predictions, read_predictions, read_topic
 from workers.evaluation.prices import read_prices
+from workers.evaluation.report.page import GALLERY_POSTS, page
 from workers.evaluation.table import show
 from workers.kafka_choice import kafka_connection, topic_names
 from workers.settings import load_settings
@@ -25,6 +26,7 @@ from workers.settings import load_settings
 __all__ = ["evaluate"]
 
 PATH = click.Path(path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 TOPIC = "topic:"
 
@@ -57,6 +59,15 @@ TOPIC = "topic:"
     show_default=True,
     help="Draws of the bootstrap; 0 = no intervals.",
 )
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a report to this file.")
+@click.option("--pictures", type=FOLDER, help="The posts' pictures; images/ of the gold unless given.")
+@click.option(
+    "--gallery",
+    type=click.IntRange(min=0),
+    default=GALLERY_POSTS,
+    show_default=True,
+    help="Posts in the report.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(
     *,
@@ -70,6 +81,9 @@ def evaluate(
     only_predicted: bool,
     prices: Path | None,
     resamples: int,
+    html: Path | None,
+    pictures: Path | None,
+    gallery: int,
     as_json: bool,
 ) -> None:
     """Score recognitions against gold.
@@ -78,7 +92,7 @@ def evaluate(
     Predictions are recognitions as JSON lines, or a topic; of a post that was recognised several times
     the last one counts, and a post that was not counts as if nothing had been found in it.
     """
-    gold = read_gold(gold_path, split, types=types)
+    gold = read_gold(gold_path, split, types=types, pictures=pictures)
     seen = None if train is None else seen_names(names_of(read_gold(train, "train", types=types)))
     scorer = scorer_of(scorer_name, known_types(gold))
     table = read_prices(prices) if prices is not None else None
@@ -103,6 +117,8 @@ def evaluate(
     }
     if against is not None and resamples:
         report["difference"] = side_by_side(joined[0], joined[1], scorer, resamples)
+    if html is not None:
+        html.write_text(page(report, joined, gallery), encoding="utf-8")
     if as_json:
         click.echo(orjson.dumps(flat(report)))
     else:

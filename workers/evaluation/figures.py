@@ -182,7 +182,7 @@ def _cost(posts: Sequence[JoinedPost], prices: Prices | None) -> Figures:
         price = prices.of(amounts)
         figures |= {
             "price": price,
-            "price_per_1000_posts": 1000 * price / len(rounds),
+            "price_a_post": price / len(rounds),
             "currency": prices.currency,
         }
     return figures

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
+from collections.abc import Callable
 
 from workers.rates import Pace
 
@@ -13,20 +15,23 @@ MS_PER_S = 1000.0
 
 
 class Schedule:
-    """Due times on the clock that `start_s` was read from. The first post is due at once.
+    """Due times on a monotonic clock, in seconds. The first post is due when it is asked about.
 
     A post that is older than the one before it is due with it, and so is one that has no time.
     """
 
-    def __init__(self, pace: Pace, start_s: float) -> None:
+    def __init__(self, pace: Pace, clock: Callable[[], float] = time.monotonic) -> None:
         self._pace = pace
-        self._start_s = start_s
+        self._clock = clock
+        self._start_s: float | None = None
         self._first_ms: int | None = None
         self._latest_ms = 0
         self._number = 0
 
     def due_s(self, time_ms: int | None) -> float:
         """When the next post is due, given the time at which it first came."""
+        if self._start_s is None:
+            self._start_s = self._clock()
         number, self._number = self._number, self._number + 1
         if self._pace.per_s is not None:
             return self._start_s + number / self._pace.per_s

@@ -103,7 +103,7 @@ async def replay(
 ) -> ReplayReport:
     """Sends every line; `progress` hears how many the broker has acknowledged. Raises ReplayFailed."""
     started = time.monotonic()
-    schedule = Schedule(pace, started)
+    schedule = Schedule(pace)
     pending: set[asyncio.Future[Any]] = set()
     sent = acknowledged = size = 0
     async for line in lines:

@@ -133,7 +133,7 @@ async def replay_topic(
     report.target_made = bool(await create_topic(connection, replay.target, shape))
     run = _Run(connection, replay, partitions[replay.source], limits, report)
     started = time.monotonic()
-    schedule = Schedule(pace, started)
+    schedule = Schedule(pace)
     try:
         while True:
             try:

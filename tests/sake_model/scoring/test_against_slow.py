@@ -8,7 +8,7 @@ from support.slow_scorers import Counted, slow_official, slow_sake
 
 from sake_model.scoring import GoldEntity, Part, Prediction, ScoredPost, Scores, official, sake_compatible
 
-TYPES = ("PER", "LOC", "OTHER")
+TYPES = ("PER", "LOC")
 KNOWN = frozenset(TYPES)
 
 
@@ -19,8 +19,8 @@ def boxes(draw: st.DrawFn) -> tuple[float, float, float, float]:
     return (float(x1), float(y1), float(x1 + draw(st.integers(1, 4))), float(y1 + draw(st.integers(1, 3))))
 
 
-TEXT = "a b ab"
-SPANS = {(0, 1): "a", (2, 3): "b", (4, 5): "a", (5, 6): "b", (4, 6): "ab"}
+# Of the text "a b a": few, so that two entities of one place, which must share its predictions, come often.
+SPANS = {(0, 1): "a", (2, 3): "b", (4, 5): "a"}
 
 
 @st.composite
@@ -84,7 +84,7 @@ def test_sums_over_posts(several):
             assert counts == tuple(sum(each[task][i] for each in slow) for i in range(3))
 
 
-@given(posts(), st.frozensets(st.sampled_from(["a", "b", "ab"])))
+@given(posts(), st.frozensets(st.sampled_from(["a", "b"])))
 def test_parts_make_up_the_whole(post, names):
     for scorer in (official.score_post, lambda post, **how: sake_compatible.score_post(post, KNOWN, **how)):
         whole = scorer(post)

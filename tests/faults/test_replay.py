@@ -1,0 +1,51 @@
+"""100,000 posts replayed at ten times their speed, killed three times on the way.
+
+SAKE_FAULT_SEED repeats a run's posts and moments, SAKE_FAULT_POSTS makes it shorter.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+from pathlib import Path
+
+import pytest
+from support.fault_run import SEED_VARIABLE
+from support.kafka import Kafka
+from support.replay_run import difference, play, record
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+
+POSTS = int(os.environ.get("SAKE_FAULT_POSTS", "100000"))
+TIMES = 10
+KILLS = 3
+GAP_S = 2.0
+"""Gaps of at least this long, as replayed, are held against the clock."""
+TOLERANCE = 0.05
+
+
+async def test_order_and_gaps_are_kept_and_kills_cost_and_double_nothing(
+    kafka: Kafka, tmp_path: Path
+) -> None:
+    seed = int(os.environ.get(SEED_VARIABLE) or secrets.randbits(32))
+    dice = random.Random(seed)
+    recorded_ms = await record(kafka, POSTS, dice)
+    print(f"{SEED_VARIABLE}={seed}: {POSTS} posts of {recorded_ms / 1000:.0f} s")
+    target = kafka.names.posts.replace("posts", "replayed")
+    kills = sorted(dice.sample(range(POSTS // 10, POSTS * 9 // 10), KILLS))
+    arrivals, report = await play(kafka, target, times=TIMES, kills=kills, log=tmp_path / "replay.log")
+
+    assert arrivals.records == POSTS
+    assert (report["complete"], report["resumed"]) == (True, True)
+    assert await difference(kafka, target) == []
+
+    errors = sorted(error for life in arrivals.lives for error in life.gap_errors(TIMES, GAP_S))
+    seconds = sum(life.seconds for life in arrivals.lives)
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    print(
+        f"{len(errors)} gaps of {GAP_S:g} s and more in {seconds:.0f} s: {errors[len(errors) // 2]:.2%} off in "
+        f"the middle, {errors[-1]:.2%} at most; last run late by {report['late_ms']} ms; load {load}"
+    )
+    assert len(errors) >= 3
+    assert errors[-1] <= TOLERANCE
