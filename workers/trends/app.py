@@ -21,6 +21,7 @@ from workers.topics import TopicNames
 from workers.trends.checkpoint import Checkpoint
 from workers.trends.consumer import Batches, BatchTransport
 from workers.trends.counter import Counter
+from workers.trends.instruments import Instruments
 from workers.trends.limits import TrendLimits
 from workers.trends.publisher import Publisher
 from workers.trends.status import TrendsStatus
@@ -99,7 +100,14 @@ class TrendsApp:
         self._publisher = Publisher(plan.connection, plan.topics.entities, plan.topics.trends)
         self.app = self._make_app()
         self._table = self._make_table()
-        self._counter = Counter(plan.limits, self._publisher, self._table, self._commit, status)
+        self._counter = Counter(
+            plan.limits,
+            self._publisher,
+            self._table,
+            self._commit,
+            status=status,
+            instruments=Instruments(plan.limits.group, plan.topics.entities, status),
+        )
         self._batches.offsets = self._counter.next_offsets
         topic = self.app.topic(
             plan.topics.entities, key_serializer="raw", value_serializer="raw", partitions=partitions
@@ -108,6 +116,7 @@ class TrendsApp:
 
     async def start(self) -> None:
         """Joins the group, restores the table, begins to count."""
+        self._plan.data_dir.mkdir(parents=True, exist_ok=True)
         await self._publisher.start()
         await self.app.start()
 
@@ -144,6 +153,7 @@ class TrendsApp:
             store="rocksdb://",
             datadir=str(plan.data_dir),
             web_enabled=False,
+            table_standby_replicas=0,
             topic_disable_leader=True,
             topic_replication_factor=plan.replication,
             stream_wait_empty=False,

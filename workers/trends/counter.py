@@ -14,6 +14,7 @@ from schemas.entities import EntityRecord
 from schemas.trends import Trend
 from workers.trends.checkpoint import Checkpoint, Checkpoints, partition_of
 from workers.trends.counting import PartitionTrends
+from workers.trends.instruments import Instruments
 from workers.trends.limits import TrendLimits
 from workers.trends.publisher import Publisher
 from workers.trends.status import PartitionStatus, TrendsStatus
@@ -54,6 +55,8 @@ class Counted:
     last_record_s: float = field(default_factory=time.monotonic)
     last_checkpoint_s: float = field(default_factory=time.monotonic)
     quiet_told: bool = False
+    dropped_told: int = 0
+    """Dropped mentions of which the log knows."""
 
 
 class Counter:
@@ -65,7 +68,9 @@ class Counter:
         publisher: Publisher,
         store: Store,
         commit: Callable[[int, int], Awaitable[None]],
+        *,
         status: TrendsStatus,
+        instruments: Instruments,
     ) -> None:
         """`commit` commits the next offset of a partition to the group."""
         self._limits = limits
@@ -73,6 +78,7 @@ class Counter:
         self._store = store
         self._commit = commit
         self._status = status
+        self._instruments = instruments
         self._partitions: dict[int, Counted] = {}
 
     def next_offsets(self) -> Mapping[int, int]:
@@ -106,6 +112,7 @@ class Counter:
             self._count(one, record)
         out = one.trends.take()
         if records:
+            self._instruments.consumed(len(records))
             one.last_record_s, one.quiet_told = now_s, False
         elif not one.quiet_told and now_s - one.last_record_s >= self._limits.quiet_s:
             one.quiet_told = True
@@ -119,6 +126,7 @@ class Counter:
         one = self._partitions.get(partition)
         if one is None:
             return
+        started_s = time.monotonic()
         await self._publisher.settle()
         if self._partitions.get(partition) is not one:  # a rebalance came in between
             return
@@ -128,6 +136,8 @@ class Counter:
         one.checkpointed_offset = checkpoint.next_offset
         one.last_checkpoint_s = time.monotonic()
         self._status.partitions[partition].checkpointed_offset = checkpoint.next_offset
+        self._instruments.checkpointed(one.last_checkpoint_s - started_s)
+        self._tell_dropped(partition, one)
 
     def has_unsaved(self, partition: int) -> bool:
         """Whether records have been counted since the last checkpoint."""
@@ -138,7 +148,12 @@ class Counter:
         checkpoints = Checkpoints(partition, self._limits)
         state = checkpoints.load(items)
         log.info("partition %d goes on at offset %d", partition, state.next_offset)
-        return Counted(PartitionTrends(self._limits, state), checkpoints, state.next_offset)
+        return Counted(
+            PartitionTrends(self._limits, state),
+            checkpoints,
+            state.next_offset,
+            dropped_told=state.totals.dropped_mentions,
+        )
 
     def _count(self, one: Counted, record: Record) -> None:
         try:
@@ -153,6 +168,16 @@ class Counter:
         if trends:
             await self._publisher.send(trends)
             self._status.published += len(trends)
+            self._instruments.published(trend.moment for trend in trends)
+
+    def _tell_dropped(self, partition: int, one: Counted) -> None:
+        dropped = one.trends.state.totals.dropped_mentions
+        if dropped > one.dropped_told:
+            log.warning(
+                "partition %d: %d more mentions dropped to bound memory; SAKE_TRENDS_MAX_NAMES is %d",
+                *(partition, dropped - one.dropped_told, self._limits.max_names),
+            )
+            one.dropped_told = dropped
 
     def _is_due(self, one: Counted, now_s: float) -> bool:
         unsaved = one.trends.state.next_offset - one.checkpointed_offset
