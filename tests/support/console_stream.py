@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from PIL import Image
+
 from sake_model.pictures import PictureError, PictureLimits, prepare
 from schemas.codec import CodecError, decode_post, encode
 from schemas.deadletters import DeadLetter, Stage, why_dead
@@ -25,7 +29,7 @@ from schemas.recognitions import (
     RoundAction,
     Timings,
 )
-from schemas.trends import Trend, TrendMoment
+from schemas.trends import Trend, TrendExample, TrendMoment
 from workers.console.hub import Hub
 from workers.console.previews import SIZE
 from workers.demo.gold import Gold, GoldEntity, read_gold
@@ -37,7 +41,7 @@ NOW = datetime(2026, 6, 1, 8, 30, tzinfo=UTC)
 MODEL = ModelRef(name="sake-138m", digest="sha256:" + "5a" * 32, prompts_digest="sha256:" + "77" * 32)
 FACTS = {
     "Zanzibar": "Semi-autonomous archipelago of Tanzania in the Indian Ocean.",
-    "Golden Gate Bridge": "Suspension bridge between San Francisco Bay and the Pacific Ocean, opened in 1937.",
+    "Golden Gate Bridge": "Suspension bridge where San Francisco Bay meets the Pacific, of 1937.",
     "Osteria Verdi": "Restaurant in the old town of Bologna.",
 }
 WHY = {
@@ -224,13 +228,13 @@ def letters() -> tuple[DeadLetter, ...]:
 
 
 RISING = (
-    ("spotify", "Spotify", "ORG", 5.1),
-    ("zanzibar", "Zanzibar", "LOC", 2.2),
-    ("nasa", "NASA", "ORG", 1.1),
-    ("golden gate bridge", "Golden Gate Bridge", "LOC", 0.6),
-    ("neema", "Neema", "PER", 0.4),
-    ("渋谷", "渋谷", "LOC", 0.2),
-    ("apple", "Apple", "ORG", -0.2),
+    ("Spotify", "ORG", 5.1),
+    ("Zanzibar", "LOC", 2.2),
+    ("NASA", "ORG", 1.1),
+    ("Golden Gate Bridge", "LOC", 0.6),
+    ("Neema", "PER", 0.4),
+    ("渋谷", "LOC", 0.2),
+    ("Apple", "ORG", -0.2),
 )
 
 
@@ -239,20 +243,21 @@ def trends(windows: int = 40, seed: int = 3) -> Iterator[Trend]:
     for length_s in (60, 300):
         dice = random.Random(seed)
         last = NOW.replace(second=0, microsecond=0)
-        for name, exact, type_, lift in RISING:
+        for exact, type_, lift in RISING:
             usual = dice.uniform(3, 14) * length_s / 60
             for back in range(windows, 0, -1):
                 start = last - back * timedelta(seconds=length_s)
                 swing = 1 + lift * max(0.0, 1 - back / 6) + dice.uniform(-0.35, 0.35)
                 mentions = max(1, round(usual * swing))
                 yield Trend(
-                    name=name,
+                    name=exact.casefold(),
                     type=type_,
                     window_start=start,
                     window_end=start + timedelta(seconds=length_s),
                     mentions=mentions,
                     posts=max(1, mentions - 2),
                     grounded=mentions // 3,
+                    examples=(TrendExample(post_id="p", exact=exact, at=start),),
                     moment=TrendMoment.CLOSED,
                     expected=usual,
                     deviation=usual / 4,
@@ -262,8 +267,8 @@ def trends(windows: int = 40, seed: int = 3) -> Iterator[Trend]:
 
 
 def mention_of(shown: Shown, brand: str, *, posts: int = 1) -> Mention:
-    """The first entity of this post as a mention, with its crop when the picture shows it."""
-    entity = shown.recognition.entities[0]
+    """The post's first organisation as a mention, with its crop when the picture shows it."""
+    entity = next(each for each in shown.recognition.entities if each.type == "ORG")
     crop = None
     data = picture_bytes(shown.post)
     if entity.box_px is not None and data is not None:
@@ -289,11 +294,6 @@ def mention_of(shown: Shown, brand: str, *, posts: int = 1) -> Mention:
 
 
 def _crop(data: bytes, entity: GroundedEntity) -> Crop:
-    import base64
-    import io
-
-    from PIL import Image
-
     assert entity.box_px is not None
     x1, y1, x2, y2 = entity.box_px
     margin = 0.15 * max(x2 - x1, y2 - y1)

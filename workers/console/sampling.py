@@ -31,6 +31,8 @@ class Sample(Generic[Item]):
         self._allowance = float(self._capacity)
         self._last_s = now_s
         self._history: deque[tuple[float, int, int]] = deque()
+        self.shown = 0
+        """All that `due` ever gave."""
 
     def offer(self, item: Item) -> None:
         """One item of the stream."""
@@ -51,6 +53,7 @@ class Sample(Generic[Item]):
         count = min(int(self._allowance), len(self._kept))
         shown = self._taken(count) if count else []
         self._allowance -= count
+        self.shown += count
         self._remember(now_s, count)
         return [item for _, item in shown]
 
