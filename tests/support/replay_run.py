@@ -27,6 +27,8 @@ MEAN_GAP_MS = 8.0
 # Now and then nothing comes for a while.
 PAUSE_EVERY = 5000
 PAUSE_MS = (2000, 8000)
+# Many times a fetch, on a machine that does other things, too.
+SETTLED_S = 1.0
 
 
 async def record(kafka: Kafka, posts: int, dice: random.Random) -> int:
@@ -116,6 +118,13 @@ class Arrivals:
         finally:
             await consumer.stop()
 
+    async def settled(self) -> None:
+        """Waits until nothing has come for a while: what was committed last is still on its way."""
+        before = -1
+        while before != self.records:
+            before = self.records
+            await asyncio.sleep(SETTLED_S)
+
     async def until(self, records: int, process: asyncio.subprocess.Process) -> None:
         """Waits for so many records, or the end of the process."""
         while self.records < records and process.returncode is None:
@@ -136,7 +145,10 @@ async def play(
             try:
                 if moment is not None:
                     await arrivals.until(moment, process)
-                    assert process.returncode is None, f"it ended with {process.returncode} before {moment}"
+                    assert not reader.done(), reader
+                    assert process.returncode is None, (
+                        f"it ended with {process.returncode} with {arrivals.records} records seen, not {moment}"
+                    )
                     process.kill()
                 out, _ = await process.communicate()
             finally:
@@ -144,12 +156,12 @@ async def play(
                     process.kill()
                     await process.wait()
             if moment is not None:
-                await asyncio.sleep(0.5)  # what was committed last is still on its way to the reader
+                await arrivals.settled()
                 print(f"killed with {arrivals.records} records out")
                 arrivals.lives.append(Life())
         assert process.returncode == 0, log.read_text()[-2000:]
         report: dict[str, Any] = orjson.loads(out)
-        await asyncio.sleep(0.5)
+        await arrivals.settled()
         return arrivals, report
     finally:
         reader.cancel()

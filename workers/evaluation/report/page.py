@@ -167,10 +167,12 @@ def _part(models: Sequence[Figures], key: str) -> Markup:
             row = model.get(key, {}).get(name)
             if row is None:
                 continue
-            sizes = [str(row.get("posts", "")), str(row["mner"]["gold"]), str(row["mner"]["predicted"])]
+            sizes = [str(row["posts"])] if "posts" in row else []
+            sizes += [str(row["mner"]["gold"]), str(row["mner"]["predicted"])]
             rows.append([f"{name} {_short(model, models)}", *sizes, *(f"{row[t]['f1']:.3f}" for t in tasks)])
             drawn.append(Bar(name, row["gmner"]["f1"], None, number))
-    heads = ["", "posts", "gold", "predicted", *(f"{task.upper()} F1" for task in tasks)]
+    counted = ["posts", "gold", "predicted"] if len(rows[0]) > 3 + len(tasks) else ["gold", "predicted"]
+    heads = ["", *counted, *(f"{task.upper()} F1" for task in tasks)]
     title = "GMNER F1" + _hatched([str(model["name"]) for model in models])
     return join([_scroll(table(heads, rows)), bars(drawn, title)])
 
