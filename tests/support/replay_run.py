@@ -147,7 +147,7 @@ async def play(
                     await arrivals.until(moment, process)
                     assert not reader.done(), reader
                     assert process.returncode is None, (
-                        f"it ended with {process.returncode} with {arrivals.records} records seen, not {moment}"
+                        f"it ended with {process.returncode}, {arrivals.records} records were seen"
                     )
                     process.kill()
                 out, _ = await process.communicate()
