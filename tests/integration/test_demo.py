@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import orjson
 import pytest
 from PIL import Image
@@ -142,20 +143,26 @@ async def test_an_engine_that_is_not_there_ends_it_with_one_line(environment: di
     assert left_running(environment["SAKE_HOME"]) == []
 
 
-async def test_kept_running_it_can_be_used_until_it_is_stopped(environment: dict[str, str]) -> None:
+async def test_kept_running_the_console_shows_a_stream_that_goes_on_until_it_is_stopped(
+    environment: dict[str, str],
+) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "workers", "demo", "--limit", "1", "--keep"),
-        env=environment,
+        *(sys.executable, "-m", "workers", "demo", "--limit", "6", "--keep"),
+        env=environment | {"SAKE_CONSOLE_LISTEN_PORT": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
     assert process.stdout is not None
     variables: dict[str, str] = {}
+    console = ""
     async for line in process.stdout:
+        if b"The console: " in line:
+            console = line.decode().split()[-1]
         if b"sake topics list" in line:
             words = line.decode().split()
             variables = dict(word.split("=", 1) for word in words if "=" in word)
             break
+    assert await panels(console) >= {"posts", "rising", "workers", "lag", "pulse"}
     listed = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "workers", "topics", "list", "--json"),
         env=environment | variables,
@@ -163,9 +170,28 @@ async def test_kept_running_it_can_be_used_until_it_is_stopped(environment: dict
     )
     out, _ = await listed.communicate()
     rows = {row["topic"].rsplit(".", 1)[-1]: row for row in orjson.loads(out)}
-    assert rows["posts"]["records"] == 1
-    assert rows["posts"]["lag"] == 0
+    assert rows["posts"]["records"] > 6
     process.send_signal(signal.SIGINT)
     rest = await process.stdout.read()
     assert await process.wait() == 0, rest
     assert left_running(environment["SAKE_HOME"]) == []
+
+
+async def panels(console: str) -> set[str]:
+    """What the console sends until a post that came again, a trend and three workers were seen."""
+    told: set[str] = set()
+    async with asyncio.timeout(120), aiohttp.ClientSession() as http, http.get(console + "events") as events:
+        name = ""
+        async for raw in events.content:
+            field, _, value = raw.decode().rstrip("\n").partition(": ")
+            name = value if field == "event" else name
+            if field != "data":
+                continue
+            data = orjson.loads(value)
+            again = name in ("posts", "history") and any("~" in card["id"] for card in data)
+            alive = name == "workers" and sum("trouble" not in worker for worker in data["workers"]) == 3
+            if again or alive or name in ("rising", "lag", "pulse"):
+                told.add("posts" if again else name)
+            if told >= {"posts", "rising", "workers", "lag", "pulse"}:
+                break
+    return told

@@ -43,10 +43,20 @@ LOG_COLUMNS = 140
     type=click.Path(file_okay=False, path_type=Path),
     help="Draw what was found onto the pictures, into this folder, with a page to look at.",
 )
-@click.option("--keep", is_flag=True, help="Leave everything running at the end, until Ctrl-C.")
+@click.option(
+    "--keep/--end",
+    default=None,
+    help="Show it in the console and go on until Ctrl-C (the default on a terminal), or end by itself.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, all else to stderr.")
 def demo(
-    *, gmner: Path | None, limit: int | None, rate: str, pictures: Path | None, keep: bool, as_json: bool
+    *,
+    gmner: Path | None,
+    limit: int | None,
+    rate: str,
+    pictures: Path | None,
+    keep: bool | None,
+    as_json: bool,
 ) -> None:
     """Watch posts go through the whole system.
 
@@ -61,6 +71,7 @@ def demo(
     # The screen is the log; what the parts have to say goes to their own files, save for trouble.
     set_up_logging(LogSettings(level="warning", format=settings.log.format))
     material = from_gmner(gmner, limit) if gmner is not None else own_posts(limit)
+    keep = console.is_terminal and not as_json if keep is None else keep
     options = DemoOptions(parse_pace(rate), keep=keep)
     run = Demo(settings, choose_model(settings).ref, material, options=options, console=console)
     with telemetry(settings.telemetry, instance="demo"):

@@ -26,12 +26,17 @@ LOG_TAIL_BYTES = 3000
 
 
 class WorkerProcess:
-    """A running `sake worker recognise`."""
+    """A running `sake worker`."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int, log_path: Path) -> None:
         self._process = process
         self._port = port
         self._log_path = log_path
+
+    @property
+    def address(self) -> str:
+        """Where it tells how it is."""
+        return f"http://{HOST}:{self._port}"
 
     async def holds_partitions(self) -> None:
         """Returns once the worker consumes (the engine may still be on its way). Raises OperatorError."""
@@ -50,7 +55,7 @@ class WorkerProcess:
 
     async def _consumes(self, http: aiohttp.ClientSession) -> bool:
         try:
-            async with http.get(f"http://{HOST}:{self._port}/readyz") as response:
+            async with http.get(f"{self.address}/readyz") as response:
                 told = await response.json()
         except (aiohttp.ClientError, OSError):
             return False
@@ -58,8 +63,10 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def worker_process(variables: dict[str, str], log_path: Path) -> AsyncIterator[WorkerProcess]:
-    """Runs the worker with these variables on top of our own; SIGTERM at the end, then SIGKILL."""
+async def worker_process(
+    variables: dict[str, str], log_path: Path, *, kind: str = "recognise"
+) -> AsyncIterator[WorkerProcess]:
+    """Runs `sake worker {kind}` with these variables on top of our own; SIGTERM at the end, then SIGKILL."""
     port = free_port(HOST)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     health = {"SAKE_HEALTH_LISTEN_HOST": HOST, "SAKE_HEALTH_LISTEN_PORT": str(port)}
@@ -67,7 +74,7 @@ async def worker_process(variables: dict[str, str], log_path: Path) -> AsyncIter
         # The guard ends the worker when its standard input closes, and the kernel closes it for us.
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "sake_model.engine.guard", str(GRACE_S)),
-            *(sys.executable, "-m", "workers", "worker", "recognise"),
+            *(sys.executable, "-m", "workers", "worker", kind),
             stdin=asyncio.subprocess.PIPE,
             stdout=output,
             stderr=output,

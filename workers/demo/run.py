@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, aclosing, nullcontext
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
@@ -13,9 +14,11 @@ from rich.live import Live
 from schemas.deadletters import DeadLetter
 from schemas.errors import EngineError
 from schemas.recognitions import ModelRef, Recognition
+from workers.commands.console import RunningConsole
 from workers.commands.running import stop_requested
 from workers.demo.board import Board
 from workers.demo.judgement import judged
+from workers.demo.live import flow, of_now, start_live
 from workers.demo.material import Material
 from workers.demo.screen import dead_letter_lines, post_lines, status_line, summary_table
 from workers.demo.services import Services, started
@@ -44,7 +47,7 @@ class DemoOptions:
     pace: Pace = field(default_factory=Pace)
     """How fast posts go in."""
     keep: bool = False
-    """Leave everything running at the end, until it is stopped."""
+    """Start trends, mentions and the console, too, and let the stream go on until it is stopped."""
 
 
 @dataclass(slots=True)
@@ -98,18 +101,24 @@ class Demo:
         """Plays the material. Raises OperatorError, NetworkError, DemoStuck; leaves nothing running."""
         began_s = time.monotonic()
         with self._live():
-            async with started(self._settings, self._model.name, self._screen.board) as services:
+            async with (
+                started(self._settings, self._model.name, self._screen.board) as services,
+                AsyncExitStack() as stack,
+            ):
                 self._result.start_s = time.monotonic() - began_s
                 self._result.engine = services.engine.model
                 if self._console.is_terminal:
                     self._console.print(self._screen.board.table())
                 self._console.print(f"\n{self._material.name} → {services.topics.posts}\n", style="bold")
+                console = await start_live(self._settings, services, stack) if self._options.keep else None
+                if console is not None:
+                    self._console.print(f"The console: {console.address}\n", style="bold", highlight=False)
                 await self._play(services)
                 self._screen.status = None
                 self._screen.board = Board()
                 self._console.print(self._summary())
-                if self._options.keep:
-                    await self._keep(services)
+                if console is not None:
+                    await self._keep(services, console)
         return self._result
 
     def _live(self) -> AbstractContextManager[object]:
@@ -130,7 +139,7 @@ class Demo:
     async def _send(self, services: Services) -> None:
         async with open_producer(services.connection) as producer:
             await replay(
-                streamed(self._material.lines),
+                streamed(of_now(self._material.lines) if self._options.keep else self._material.lines),
                 producer,
                 topic=services.topics.posts,
                 source="sake-demo",
@@ -173,13 +182,22 @@ class Demo:
         facts["checkpoint"] = f"{model.name}, {model.digest[:19]}…; prompts {model.prompts_digest[:19]}…"
         return summary_table(self._result.tally, self._result.seconds, facts)
 
-    async def _keep(self, services: Services) -> None:
-        """Leaves everything running until the command is stopped."""
+    async def _keep(self, services: Services, console: RunningConsole) -> None:
+        """Lets the stream go on until the command is stopped. Raises OperatorError when the worker ends."""
         told = " ".join(f"{name}={value}" for name, value in services.variables.items())
         self._console.print(
+            f"The posts come again, in waves: look at {console.address}\n"
             "Everything keeps running; Ctrl-C stops it. In another terminal, for example:\n"
             f"  {told} sake topics list\n  {told} sake replay FILE\n"
             f"The model server: {services.engine_url}",
             highlight=False,
+            soft_wrap=True,
         )
-        await stop_requested()
+        work = asyncio.ensure_future(flow(services, tuple(self._material.posts.values())))
+        stop = asyncio.ensure_future(stop_requested())
+        await asyncio.wait({work, stop, console.work}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (work, stop):
+            task.cancel()
+        for ended in await asyncio.gather(work, stop, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended

@@ -143,7 +143,10 @@ async def _remove(connection: KafkaConnection, topics: TopicNames) -> None:
     admin = AIOKafkaAdminClient(**connection.options())
     try:
         await admin.start()
-        await admin.delete_topics(list(topics.all))
+        # Those of the workers behind (changelogs, folding) begin with the same prefix.
+        prefix = topics.posts.removesuffix("posts")[:-1]
+        there = [name for name in await admin.list_topics() if name.startswith(prefix)]
+        await admin.delete_topics(there)
     except KafkaError as error:
         log.warning("the demo's topics stay: %s", error)
     finally:
@@ -171,6 +174,8 @@ async def _worker(
     async with board.step("worker") as step:
         step.note = "joins its group"
         own = {"SAKE_ENGINE_URL": engine_url, "SAKE_WORKER_ID": "demo", **window_of(settings)}
+        if not settings.telemetry.otlp_endpoint:
+            own["SAKE_TELEMETRY_PROMETHEUS"] = "true"  # the console shows its searches
         process = await stack.enter_async_context(
             worker_process({**variables, **own}, settings.logs / "worker.log")
         )
