@@ -47,6 +47,8 @@ class Story(msgspec.Struct, kw_only=True):
     first_offset: Count
     last_offset: Count
     """Of the first and the last record that was counted."""
+    clock: Instant
+    """The partition's, at that last record."""
 
     @property
     def id(self) -> str:
@@ -128,6 +130,7 @@ class Folding:
         self._clock: datetime | None = None
         for story in sorted(stories, key=lambda each: each.first_offset):
             self._keep(story)
+            self._clock = max(self._clock or story.clock, story.clock)
 
     def __len__(self) -> int:
         return len(self._stories)
@@ -135,6 +138,11 @@ class Folding:
     @property
     def clock(self) -> datetime | None:
         """The latest time at which a record says that it was recognised."""
+        return self._clock
+
+    @property
+    def _now(self) -> datetime:
+        assert self._clock is not None, "a record was seen"
         return self._clock
 
     def fold(self, matched: Matched, partition: int, offset: int, committed_offset: int) -> Folded:
@@ -145,7 +153,12 @@ class Folding:
         mention = matched.mention
         self._clock = max(self._clock or mention.recognised_at, mention.recognised_at)
         story = self._story_of(matched, offset)
+        ended: list[Story] = []
         if story is None:
+            old = self._stories.get(mention.id)  # the same post again, long after: its first story is over
+            if old is not None:
+                self._drop(old)
+                ended.append(old)
             story = self._found(matched, partition, offset)
             publish = [mention]
         elif offset == story.first_offset:
@@ -153,8 +166,10 @@ class Folding:
         else:
             publish = self._count(story, mention, offset)
         forgotten = list(self._forget(committed_offset))
-        publish += [each.revision(Revision.LAST) for each in forgotten if each.posts > each.announced]
-        return Folded(story, tuple(publish), tuple(each.id for each in forgotten))
+        last_words = [
+            each.revision(Revision.LAST) for each in ended + forgotten if each.posts > each.announced
+        ]
+        return Folded(story, (*last_words, *publish), tuple(each.id for each in forgotten))
 
     def due(self, now: datetime) -> Iterator[Mention]:
         """The last words on stories whose time was over at `now`; once each, until more is counted."""
@@ -164,15 +179,26 @@ class Folding:
                 yield story.revision(Revision.LAST)
 
     def _story_of(self, matched: Matched, offset: int) -> Story | None:
-        """The oldest story that this post belongs to: the same one whenever the record comes."""
-        if matched.mention.id in self._stories:
-            return self._stories[matched.mention.id]
-        index = self._brands.get(matched.mention.brand)
-        candidates = [self._stories[each] for each in index.candidates(matched)] if index is not None else []
-        older = sorted(
-            (each for each in candidates if each.first_offset <= offset), key=lambda each: each.first_offset
-        )
-        return next((story for story in older if self._belongs(matched, story)), None)
+        """The oldest story that this post belongs to: the same one whenever the record comes.
+
+        A record that comes again may find a clock that is ahead of it, and then a story that is over by now
+        but was not when it counted the record; that one still has it.
+        """
+        mention = matched.mention
+        index = self._brands.get(mention.brand)
+        ids = {mention.id, *(index.candidates(matched) if index is not None else ())}
+        candidates = (self._stories[each] for each in ids if each in self._stories)
+        eligible = [
+            each
+            for each in candidates
+            if each.first_offset <= offset and (offset <= each.last_offset or not self._is_over(each))
+        ]
+        eligible.sort(key=lambda each: each.first_offset)
+        return next((story for story in eligible if self._belongs(matched, story)), None)
+
+    def _is_over(self, story: Story) -> bool:
+        """Whether nothing is folded into it any more: late records have as long again as its time was."""
+        return self._clock is not None and story.mention.recognised_at < self._clock - 2 * self._within
 
     def _belongs(self, matched: Matched, story: Story) -> bool:
         if matched.mention.post_id == story.mention.post_id:
@@ -200,6 +226,7 @@ class Folding:
             partition=partition,
             first_offset=offset,
             last_offset=offset,
+            clock=self._now,
         )
         self._keep(story)
         return story
@@ -212,6 +239,7 @@ class Folding:
         if offset <= story.last_offset:  # again, after a crash: what was to be published may not have been
             return [story.revision(Revision.GREW)] if story.announced > 1 else []
         story.last_offset = offset
+        story.clock = self._now
         # A post that names the brand twice is one post: its records follow upon each other.
         if mention.post_id not in (story.mention.post_id, story.last_post_id):
             story.posts += 1
@@ -224,19 +252,20 @@ class Folding:
 
     def _forget(self, committed_offset: int) -> Iterator[Story]:
         """Stories that are over and told, or too many; only those none of whose records can come again."""
-        assert self._clock is not None
-        over = self._clock - self._within - self._within
         spare = len(self._stories) - self._limits.max_stories
         for story in list(self._stories.values()):
-            is_over = story.mention.recognised_at < over and story.announced == story.posts
-            if not (is_over or spare > 0):
+            is_told = self._is_over(story) and story.announced == story.posts
+            if not (is_told or spare > 0):
                 break  # in the order of founding: those that follow are younger
             if story.last_offset >= committed_offset:
                 continue
             spare -= 1
-            del self._stories[story.id]
-            self._brands[story.mention.brand].remove(story)
+            self._drop(story)
             yield story
+
+    def _drop(self, story: Story) -> None:
+        del self._stories[story.id]
+        self._brands[story.mention.brand].remove(story)
 
 
 def is_worth_a_word(posts: int) -> bool:
