@@ -23,6 +23,7 @@ from schemas.recognitions import Recognition
 from schemas.trends import Trend
 from workers.connection import KafkaConnection
 from workers.console.hub import Hub
+from workers.console.texts import shortened
 from workers.lag import GroupLag
 from workers.topics import TopicNames, describe_topics
 
@@ -90,9 +91,8 @@ class Reader:
             wait_s = min(LONGEST_WAIT_S, wait_s * 2)
 
     def _tell(self, state: str, why: str) -> None:
-        self._hub.panel(
-            "broker", {"state": state, "why": why[:300], "address": self._connection.bootstrap_servers}
-        )
+        address = shortened(self._connection.bootstrap_servers, 200)
+        self._hub.panel("broker", {"state": state, "why": shortened(why, 300), "address": address})
 
     async def _session(self) -> None:
         """From connecting to the first trouble."""
