@@ -20,9 +20,13 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 POSTS = int(os.environ.get("SAKE_FAULT_POSTS", "100000"))
 TIMES = 10
 KILLS = 3
-GAP_S = 2.0
-"""Gaps of at least this long, as replayed, are held against the clock."""
+GAPS_S = (1.0, 2.0)
+"""Of gaps of at least this long, as replayed, the middle one is held against the clock."""
+HELD_GAP_S = 5.0
+"""Of these every one is: a process that waits for a busy core for 0.2 s has changed them by 4 %."""
 TOLERANCE = 0.05
+MIN_POSTS_A_GAP = 10_000
+"""5 s of a replay are some 6,000 posts; what lies across a kill does not count."""
 
 
 async def test_order_and_gaps_are_kept_and_kills_cost_and_double_nothing(
@@ -40,12 +44,12 @@ async def test_order_and_gaps_are_kept_and_kills_cost_and_double_nothing(
     assert (report["complete"], report["resumed"]) == (True, True)
     assert await difference(kafka, target) == []
 
-    errors = sorted(error for life in arrivals.lives for error in life.gap_errors(TIMES, GAP_S))
-    seconds = sum(life.seconds for life in arrivals.lives)
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    print(
-        f"{len(errors)} gaps of {GAP_S:g} s and more in {seconds:.0f} s: {errors[len(errors) // 2]:.2%} off in "
-        f"the middle, {errors[-1]:.2%} at most; last run late by {report['late_ms']} ms; load {load}"
-    )
-    assert len(errors) >= 3
+    print(f"last run late by {report['late_ms']} ms; load {load}")
+    for gap_s in sorted({*GAPS_S, HELD_GAP_S}):
+        errors = sorted(error for life in arrivals.lives for error in life.gap_errors(TIMES, gap_s))
+        middle = errors[len(errors) // 2]
+        print(f"{len(errors)} gaps of {gap_s:g} s and more: {middle:.2%} off, {errors[-1]:.2%} at most")
+        assert middle <= TOLERANCE
+    assert len(errors) >= POSTS // MIN_POSTS_A_GAP
     assert errors[-1] <= TOLERANCE
