@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from datasets import Dataset
 
 from sake_model.grounding import ResizeLimits
-from training.sft.encode import IGNORED, Encoded
+from training.sft.encode import IGNORED, Encoded, Look
 from training.vision.data import pixels_of, ready_pixels
 
 __all__ = ["Collator", "as_dataset", "grouped_by_length"]
@@ -48,6 +48,7 @@ def as_dataset(items: Sequence[Encoded]) -> Dataset:
             "pictures": [
                 [{"path": str(each.path), "ready": each.ready} for each in item.pictures] for item in items
             ],
+            "looks": [[asdict(look) for look in item.looks] for item in items],
         }
     )
 
@@ -70,7 +71,8 @@ class Collator:
         longest = max(len(item["input_ids"]) for item in items)
         ids = torch.tensor([_padded(item["input_ids"], longest, self.pad_id) for item in items])
         labels = torch.tensor([_padded(item["labels"], longest, IGNORED) for item in items])
-        batch = {"input_ids": ids, "labels": labels}
+        looks = [[Look(**look) for look in item["looks"]] for item in items]
+        batch = {"input_ids": ids, "labels": labels, "looks": looks}
         seen = [self._pixels(picture) for item in items for picture in item["pictures"]]
         if seen:
             batch["pixel_values"] = torch.cat([patches for patches, _ in seen])

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from sake_model.checkpoint.graft import IMAGE_TOKEN
 from sake_model.grounding import Size
 
-__all__ = ["IGNORED", "ChatTurn", "Encoded", "Picture", "encode", "message_text", "prompt_text"]
+__all__ = ["IGNORED", "ChatTurn", "Encoded", "Look", "Picture", "encode", "message_text", "prompt_text"]
 
 IGNORED = -100
 """The label that torch's cross entropy leaves out."""
@@ -48,12 +48,23 @@ class ChatTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """From position `start` up to `stop` of one example, its positions `cells` should be looked at."""
+
+    start: int
+    stop: int
+    cells: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids, for each the label that its position must predict (or IGNORED), and the pictures."""
+    """Token ids, for each the label that its position must predict (or IGNORED), the pictures, and where
+    to look while a box is written."""
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
     pictures: tuple[Picture, ...] = ()
+    looks: tuple[Look, ...] = ()
 
 
 def encode(turns: tuple[ChatTurn, ...], tokenizer: Any) -> Encoded:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,6 +28,7 @@ from training.dialogues import picture_dialogue, text_dialogue, varied
 from training.sft.batches import Collator, as_dataset, grouped_by_length
 from training.sft.encode import ChatTurn, Encoded, encode
 from training.sft.fused_lora import fuse_lora
+from training.sft.gaze import Gaze, gazing_layers, looks_of
 from training.sft.trainer import LabelledRowsTrainer
 from training.vision.patches import linear_patches
 from training.vision.run import TOWER_FILE, tower_weights
@@ -46,6 +48,8 @@ class SftPlan:
     learning_rate: float = 1e-3
     tower_learning_rate: float = 2e-4
     """0 = the tower stays as it is."""
+    gaze_weight: float = 0.3
+    """Of the loss that shows heads where to look (`training.sft.gaze`); 0 = they find out by themselves."""
     strange_picture_share: float = 0.5
     """Share of posts without a picture that are shown a stranger's: nothing of theirs is to be seen in it,
     and their names must be found all the same."""
@@ -100,7 +104,7 @@ def run_sft(
     torch.manual_seed(plan.seed)
     model, tokenizer = make_base()
     model.config._attn_implementation = "eager"
-    adapted = _adapted(model, plan, start)
+    adapted, gaze = _adapted(model, plan, start)
     processor = build_processor(tokenizer, min_pixels=limits.min_pixels, max_pixels=limits.max_pixels)
     out.mkdir(parents=True, exist_ok=True)
     (out / "plan.json").write_text(json.dumps(asdict(plan), indent=1) + "\n")
@@ -113,9 +117,13 @@ def run_sft(
             limits,
             processor.image_processor,
         ),
-        train_dataset=as_dataset(encoded_posts(lessons, tokenizer, limits, plan)),
+        train_dataset=as_dataset(
+            _with_looks(encoded_posts(lessons, tokenizer, limits, plan), tokenizer, limits)
+        ),
         processing_class=tokenizer,
         optimizers=(_optimiser(adapted, plan), None),
+        gaze=gaze,
+        gaze_weight=plan.gaze_weight,
     )
     last = get_last_checkpoint(str(out))
     if start.tower is not None:
@@ -149,6 +157,12 @@ def encoded_posts(lessons: Lessons, tokenizer: Any, limits: ResizeLimits, plan: 
     return items[: plan.steps * plan.batch_size]
 
 
+def _with_looks(items: Sequence[Encoded], tokenizer: Any, limits: ResizeLimits) -> list[Encoded]:
+    piece = lru_cache(maxsize=None)(lambda token: str(tokenizer.decode([token])))
+    image_id = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
+    return [replace(item, looks=looks_of(item, piece, image_id, limits.factor_px)) for item in items]
+
+
 def _shown(post: LabelledPost, strangers: Sequence[Path], plan: SftPlan, random: Random) -> LabelledPost:
     if post.picture is not None or not strangers or random.random() >= plan.strange_picture_share:
         return post
@@ -163,8 +177,9 @@ def _dialogue(post: LabelledPost, limits: ResizeLimits) -> tuple[ChatTurn, ...]:
     return text_dialogue(post) if post.picture is None else picture_dialogue(post, limits)
 
 
-def _adapted(model: Any, plan: SftPlan, start: SftStart) -> Any:
-    """`model` in bfloat16 with float32 LoRA on its language half, and a float32 tower if it learns."""
+def _adapted(model: Any, plan: SftPlan, start: SftStart) -> tuple[Any, Gaze | None]:
+    """`model` in bfloat16 with float32 LoRA on its language half, and a float32 tower if it learns; and
+    what catches the gaze of some of its layers, which then are not compiled."""
     model.to(torch.bfloat16)
     linear_patches(model.model.visual)
     if start.tower is not None:
@@ -178,9 +193,12 @@ def _adapted(model: Any, plan: SftPlan, start: SftStart) -> Any:
     fuse_lora(adapted)
     if start.tower is not None:
         model.model.visual.requires_grad_(plan.tower_learning_rate > 0)
-    for layer in model.model.language_model.layers if plan.compiled else ():
-        layer.compile(dynamic=True)  # one graph, shared by all layers
-    return adapted.train()
+    layers = model.model.language_model.layers
+    shown = set(gazing_layers(len(layers))) if plan.gaze_weight and start.tower is not None else set()
+    for i, layer in enumerate(layers):
+        if plan.compiled and i not in shown:
+            layer.compile(dynamic=True)  # one graph, shared by all layers
+    return adapted.train(), Gaze([layers[i] for i in sorted(shown)]) if shown else None
 
 
 def _optimiser(adapted: Any, plan: SftPlan) -> torch.optim.AdamW:

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from trl import SFTTrainer
 
 from training.sft.encode import IGNORED
+from training.sft.gaze import Gaze
 
 __all__ = ["LabelledRows", "LabelledRowsTrainer", "shifted"]
 
@@ -54,14 +55,18 @@ class LabelledRows:
 class LabelledRowsTrainer(SFTTrainer):  # type: ignore[misc, unused-ignore]
     """Trains on batches of `input_ids`, `labels` and whatever else the model's forward takes."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, gaze: Gaze | None = None, gaze_weight: float = 0.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._rows = LabelledRows(self.model)
+        self._gaze = gaze
+        self._gaze_weight = gaze_weight
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Mean cross entropy over the labelled tokens of the whole (accumulated) batch."""
-        labels = inputs.pop("labels")
+        """Mean cross entropy over the labelled tokens of the whole (accumulated) batch, and the gaze's."""
+        labels, looks = inputs.pop("labels"), inputs.pop("looks")
         loss = self._rows.loss(model, inputs, labels, num_items_in_batch)
+        if self._gaze is not None:
+            loss = loss + self._gaze_weight * self._gaze.loss(looks)
         return (loss, None) if return_outputs else loss

@@ -82,8 +82,8 @@ def test_the_loss_is_that_of_the_whole_head():
 def test_padding_carries_no_label_and_changes_no_loss():
     model, _ = tiny_base()
     rows, collate = LabelledRows(model), Collator(2, 262, PICTURES, None)
-    short = {"input_ids": (5, 6, 7, 8), "labels": (IGNORED, IGNORED, 7, 8), "pictures": ()}
-    long = {"input_ids": tuple(range(10, 22)), "labels": (IGNORED,) * 12, "pictures": ()}
+    short = {"input_ids": (5, 6, 7, 8), "labels": (IGNORED, IGNORED, 7, 8), "pictures": (), "looks": ()}
+    long = {"input_ids": tuple(range(10, 22)), "labels": (IGNORED,) * 12, "pictures": (), "looks": ()}
     alone, both = collate([short]), collate([short, long])
     assert both["labels"][0].tolist() == [IGNORED, IGNORED, 7, 8, *[IGNORED] * 8]
     losses = [rows.loss(model, {"input_ids": b["input_ids"]}, b["labels"]) for b in (alone, both)]

@@ -1,0 +1,97 @@
+"""While a box is written, some heads are shown the visual tokens inside it."""
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.model
+torch = pytest.importorskip("torch")
+
+from sake_model.checkpoint.graft import IMAGE_TOKEN
+from sake_model.grounding import Size
+from training.base import tiny_base
+from training.sft.encode import ChatTurn, Encoded, Look, Picture, encode
+from training.sft.gaze import Gaze, gazing_layers, looks_of
+
+ANSWER = (
+    '<reason>r</reason><answer>[{"entity": "Ann \\"A\\"", "type": "PER", "box2d": []}, '
+    '{"entity": "Acme", "type": "ORG", "box2d": [250, 500, 760, 1000]}]</answer>'
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return tiny_base()[1]
+
+
+def looks_in(tokenizer, answer, pictures=1):
+    """A picture of 4 × 2 cells, then perhaps a reference of two cells."""
+    shown = Picture(Path("none.jpg"), Size(400, 200), Size(112, 56), 8)
+    reference = Picture(Path("none.jpg"), Size(50, 25), Size(56, 28), 2)
+    turns = (
+        ChatTurn("user", "Ann and Acme", (shown, reference)[:pictures]),
+        ChatTurn("assistant", answer),
+    )
+    item = encode(turns, tokenizer)
+    piece = lambda token: tokenizer.decode([token])  # noqa: E731
+    return item, looks_of(item, piece, tokenizer.convert_tokens_to_ids(IMAGE_TOKEN), 28)
+
+
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_the_cells_whose_middle_is_in_the_box_are_looked_at(tokenizer, pictures):
+    item, (look,) = looks_in(tokenizer, ANSWER, pictures)
+    first = item.input_ids.index(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
+    assert look.cells == (first + 5, first + 6), "the second and third of the lower row of the first picture"
+
+
+def test_one_looks_from_the_entity_to_the_box_one_position_before_what_is_said(tokenizer):
+    item, (look,) = looks_in(tokenizer, ANSWER)
+    said = tokenizer.decode(item.input_ids[look.start + 1 : look.stop + 1])
+    assert said == '{"entity": "Acme", "type": "ORG", "box2d": [250, 500, 760, 1000'
+
+
+def test_without_a_box_or_a_picture_there_is_nowhere_to_look(tokenizer):
+    assert looks_in(tokenizer, "<reason>r</reason><answer>[]</answer>")[1] == ()
+    assert looks_in(tokenizer, ANSWER, pictures=0)[1] == ()
+
+
+def test_what_a_post_says_is_no_box(tokenizer):
+    shown = Picture(Path("none.jpg"), Size(400, 200), Size(112, 56), 8)
+    item = encode((ChatTurn("user", ANSWER, (shown,)),), tokenizer)
+    piece = lambda token: tokenizer.decode([token])  # noqa: E731
+    assert looks_of(item, piece, tokenizer.convert_tokens_to_ids(IMAGE_TOKEN), 28) == ()
+
+
+def test_six_of_thirty_layers_are_shown_and_of_two_both():
+    assert list(gazing_layers(30)) == [6, 10, 14, 18, 22, 26]
+    assert list(gazing_layers(2)) == [0, 1]
+
+
+def test_learning_to_look_moves_attention_there():
+    model, _ = tiny_base()
+    model.config._attn_implementation = "eager"
+    gaze = Gaze(model.model.language_model.layers)
+    ids = torch.arange(3, 43).view(2, 20)
+    looks = [[Look(15, 18, (4, 5))], []]
+    optimizer = torch.optim.Adam(model.model.language_model.layers.parameters(), 3e-3)
+    losses = []
+    for _ in range(30):
+        model(input_ids=ids, use_cache=False)
+        loss = gaze.loss(looks)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[0] == pytest.approx(torch.tensor(17.0 / 2).log(), abs=0.3), (
+        "a random model looks everywhere"
+    )
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_examples_without_a_box_cost_nothing():
+    model, _ = tiny_base()
+    model.config._attn_implementation = "eager"
+    gaze = Gaze(model.model.language_model.layers)
+    model(input_ids=torch.arange(3, 43).view(2, 20), use_cache=False)
+    assert gaze.loss([[], []]) == 0.0
+    assert Encoded((), ()).looks == ()
