@@ -95,7 +95,11 @@ async def test_where_nothing_is_watched_no_post_is_looked_up() -> None:
 
 async def test_a_post_that_is_gone_leaves_the_mention_without_text() -> None:
     one = said("p1", "I left Spotify today", picture=jpeg(300, 200), box_px=(10, 10, 90, 90))
-    for changes in ({"topic": None}, {"position": None}, {"topic": said("p2", "Spotify, but in another post")}):
+    for changes in (
+        {"topic": None},
+        {"position": None},
+        {"topic": said("p2", "Spotify, but in another post")},
+    ):
         found, _ = await published(one, **changes)
         mention = found[0].mention
         assert (mention.text, mention.crop, mention.crop_missing) == ("", None, "no_post")
