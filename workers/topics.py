@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.codec import MAX_POST_BYTES
@@ -19,10 +20,12 @@ __all__ = [
     "create_topic",
     "create_topics",
     "describe_topics",
+    "retention_of",
 ]
 
 # Headers, keys and batch framing on top of the largest value.
 MESSAGE_HEADROOM_BYTES = 64 * 1024
+RETENTION = "retention.ms"
 
 
 class BrokerUnreachable(NetworkError):
@@ -114,9 +117,26 @@ async def create_topic(
         name,
         num_partitions=shape.partitions,
         replication_factor=shape.replication,
-        topic_configs={"max.message.bytes": str(largest), "retention.ms": "-1"},
+        topic_configs={"max.message.bytes": str(largest), RETENTION: "-1"},
     )
     return await _create(connection, [new])
+
+
+async def retention_of(connection: KafkaConnection, topic: str) -> int | None:
+    """How many ms a topic keeps a record after the record's own time; None = for ever, or not told.
+
+    Raises BrokerUnreachable.
+    """
+    admin = await _admin(connection)
+    try:
+        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    except KafkaError as error:
+        raise BrokerUnreachable(f"{connection.bootstrap_servers} does not tell {topic}: {error}") from error
+    finally:
+        await admin.close()
+    entries = (entry for answer in answers for resource in answer.resources for entry in resource[4])
+    told = next((entry[1] for entry in entries if entry[0] == RETENTION), None)
+    return int(told) if told is not None and int(told) >= 0 else None
 
 
 async def _create(connection: KafkaConnection, new: list[NewTopic]) -> tuple[str, ...]:

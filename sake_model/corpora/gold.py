@@ -44,15 +44,21 @@ def common_type(name: str) -> str:
 
 
 def read_gold(
-    source: Path, split: str, *, types: Types | None = None, pictures: Path | None = None
+    source: Path,
+    split: str,
+    *,
+    types: Types | None = None,
+    boxes: Path | None = None,
+    pictures: Path | None = None,
 ) -> dict[str, GoldPost]:
     """Post id → gold. `types` says which column of a three-column file counts (the fine one unless
     given), and which of `txt/` and `txt_fine/` is read where both are there (`txt/` unless given).
+    `boxes` and `pictures` are the folders of XML and picture files, where they are not `xml/` and `images/`.
 
     Raises OperatorError: no such file, another form, an id that stands twice.
     """
     try:
-        return _keyed(source, map(_gold, _labelled(_file_of(source, split, types), pictures, types)))
+        return _keyed(source, map(_gold, _labelled(_file_of(source, split, types), boxes, pictures, types)))
     except (OSError, UnicodeDecodeError) as error:
         raise OperatorError(f"{source} cannot be read: {error}") from error
 
@@ -88,7 +94,9 @@ def _file_of(source: Path, split: str, types: Types | None) -> Path:
     raise OperatorError(f"{source} has no split {split}: none of {names} is there")
 
 
-def _labelled(file: Path, pictures: Path | None, types: Types | None) -> list[LabelledPost]:
+def _labelled(
+    file: Path, boxes: Path | None, pictures: Path | None, types: Types | None
+) -> list[LabelledPost]:
     """The posts, of whose types only those that are asked for are left, as `type`."""
     with file.open("rb") as raw:
         first = raw.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
@@ -96,8 +104,8 @@ def _labelled(file: Path, pictures: Path | None, types: Types | None) -> list[La
     images = pictures or next((root / IMAGES for root in roots if (root / IMAGES).is_dir()), None)
     if first in (b"[", b"{"):
         return read_sake_json(file, images)  # one type an entity, whichever it is
-    root = next((root for root in roots if (root / BOXES).is_dir()), file.parent)
-    posts = list(posts_of(file, root, images))
+    voc = boxes or next((root / BOXES for root in roots if (root / BOXES).is_dir()), roots[0] / BOXES)
+    posts = list(posts_of(file, voc, images or roots[0] / IMAGES))
     entities = [entity for post in posts for entity in post.entities]
     has_fine = any(entity.fine_type for entity in entities)
     if types == "fine" and entities and not has_fine:

@@ -9,6 +9,7 @@ there once for each. The list may also be written as JSON lines.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def read_sake_json(path: Path, pictures: Path | None = None) -> list[LabelledPos
     Raises OperatorError when the file is not of this form or a span is none of its tokens.
     """
     try:
-        return [_labelled(post, pictures) for post in _stored(path.read_bytes())]
+        return [
+            _labelled(post, pictures) for post in _stored(path.read_bytes().removeprefix(codecs.BOM_UTF8))
+        ]
     except (OSError, msgspec.DecodeError, ValueError) as error:
         raise OperatorError(f"{path} is no SAKE data file: {error}") from error
 

@@ -46,17 +46,14 @@ def read_twitter(root: Path, split: str, *, fine: bool = False) -> Iterator[Labe
     source = root / (FINE if fine else COARSE) / f"{split}.txt"
     if not source.is_file():
         raise OperatorError(f"{source} is not there: name the folder that holds txt/, txt_fine/ and xml/")
-    return posts_of(source, root)
+    return posts_of(source, root / BOXES, root / IMAGES)
 
 
-def posts_of(source: Path, root: Path, images: Path | None = None) -> Iterator[LabelledPost]:
-    """The posts of one BIO file, with the boxes of the folder `root` and the pictures of `images` (those
-    of `root` unless given). Raises OperatorError.
-    """
+def posts_of(source: Path, boxes: Path, images: Path) -> Iterator[LabelledPost]:
+    """The posts of one BIO file, with the boxes and pictures of these folders. Raises OperatorError."""
     for post in read_tagged(source):
-        voc = root / BOXES / f"{post.id}.xml"
-        boxes = read_voc(voc) if voc.is_file() else {}
-        yield post.labelled(boxes, picture_of(images or root / IMAGES, post.id))
+        voc = boxes / f"{post.id}.xml"
+        yield post.labelled(read_voc(voc) if voc.is_file() else {}, picture_of(images, post.id))
 
 
 def picture_of(folder: Path, name: str) -> Path | None:

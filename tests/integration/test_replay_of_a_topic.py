@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import OffsetAndMetadata
 from support.kafka import Kafka
 
@@ -272,3 +273,19 @@ async def test_a_topic_without_the_records_times_is_replayed_at_once(kafka: Kafk
     """Posts of one moment are due together, whatever the rate."""
     await record(kafka, posts=30, gap_ms=0)
     assert (await replayed(kafka, pace=Pace(times=0.001))).posts == 30
+
+
+async def test_records_that_the_target_will_soon_delete_are_counted(kafka: Kafka) -> None:
+    """A topic that a replay makes keeps what it gets; one that was there may not."""
+    await record(kafka, posts=30)
+    assert (await replayed(kafka)).expired == 0
+    admin = AIOKafkaAdminClient(**kafka.connection.options())
+    await admin.start()
+    short = {"retention.ms": str(60_000)}
+    target_name = f"{kafka.group}-short"
+    await admin.create_topics([NewTopic(target_name, 1, 1, topic_configs=short)])
+    await admin.close()
+    what = Replay(kafka.names.posts, target_name)
+    report = await replay_topic(kafka.connection, what, pace=Pace(), stop=asyncio.Event())
+    assert (report.posts, report.expired) == (30, 30)
+    assert (await replayed(kafka)).expired == 0

@@ -60,6 +60,7 @@ TOPIC = "topic:"
     help="Draws of the bootstrap; 0 = no intervals.",
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a report to this file.")
+@click.option("--boxes", type=FOLDER, help="The gold's XML files; xml/ of the gold unless given.")
 @click.option("--pictures", type=FOLDER, help="The posts' pictures; images/ of the gold unless given.")
 @click.option(
     "--gallery",
@@ -82,6 +83,7 @@ def evaluate(
     prices: Path | None,
     resamples: int,
     html: Path | None,
+    boxes: Path | None,
     pictures: Path | None,
     gallery: int,
     as_json: bool,
@@ -92,7 +94,7 @@ def evaluate(
     Predictions are recognitions as JSON lines, or a topic; of a post that was recognised several times
     the last one counts, and a post that was not counts as if nothing had been found in it.
     """
-    gold = read_gold(gold_path, split, types=types, pictures=pictures)
+    gold = read_gold(gold_path, split, types=types, boxes=boxes, pictures=pictures)
     seen = None if train is None else seen_names(names_of(read_gold(train, "train", types=types)))
     scorer = scorer_of(scorer_name, known_types(gold))
     table = read_prices(prices) if prices is not None else None

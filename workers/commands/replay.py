@@ -205,6 +205,7 @@ async def from_topic(
             "complete": report.offsets_left == 0,
             "resumed": report.resumed,
             "topic_made": report.target_made,
+            "expired": report.expired,
             "offsets": {
                 "total": report.offsets_total,
                 "before": report.offsets_before,
@@ -255,6 +256,11 @@ def sentence(topic: str, result: dict[str, Any]) -> str:
         )
     if result["stopped"]:
         text += "; stopped"
+    if result.get("expired"):
+        text += (
+            f"; {result['expired']} of them are older than what {topic} keeps and may be deleted at any "
+            "time: raise its retention.ms, or replay to a new topic"
+        )
     if result.get("complete") is False:
         text += f"; {result['offsets']['left']} left, which the same command takes"
     elif result.get("resumed") and not result["posts"]:

@@ -73,6 +73,7 @@ def _posts(joined: Joined) -> Figures:
         "recognised": recognised,
         "missing": missing,
         "scored": len(joined.posts),
+        "gold_boxes": sum(len(entity.boxes) for post in joined.posts for entity in post.gold.entities),
         "extra": len(joined.extra),
         "repeated": joined.repeated,
         "spans_misread": joined.misread,

@@ -47,6 +47,8 @@ def _heading(figures: Figures) -> str:
     told = [f"{posts[name]} {words}" for name, words in notes.items() if posts[name]]
     if posts["missing"] and posts["scored"] == posts["gold"]:
         told.insert(0, f"the {posts['missing']} others count as if nothing had been found in them")
+    if not posts["gold_boxes"]:
+        told.append("no entity of the gold has a box (is its xml/ there? else name it with --boxes)")
     if posts["unknown_types"]:
         kinds = ", ".join(f"{name} ({count})" for name, count in posts["unknown_types"].items())
         told.append(f"types that the gold does not know: {kinds}")

@@ -35,7 +35,14 @@ from workers.recognise.transactor import CommitFailed, Fenced, ProducerLimits, S
 from workers.replaying.bounds import Bounds
 from workers.replaying.merged import Span, merged
 from workers.replaying.schedule import Lateness, Schedule
-from workers.topics import BrokerUnreachable, TopicShape, check_topics, create_topic, describe_topics
+from workers.topics import (
+    BrokerUnreachable,
+    TopicShape,
+    check_topics,
+    create_topic,
+    describe_topics,
+    retention_of,
+)
 
 __all__ = ["Replay", "ReplayLimits", "TopicReport", "replay_topic"]
 
@@ -90,6 +97,8 @@ class TopicReport:
     resumed: bool = False
     """Whether an earlier run of the same replay had got somewhere."""
     target_made: bool = False
+    expired: int = 0
+    """Records that are older than what the target keeps: it may delete them at any time."""
     offsets_before: int = 0
     """Offsets of the source that earlier runs had done."""
     offsets_total: int = 0
@@ -131,7 +140,9 @@ async def replay_topic(
     report = TopicReport()
     shape = TopicShape(partitions=partitions[replay.source], replication=replication)
     report.target_made = bool(await create_topic(connection, replay.target, shape))
+    kept_ms = None if report.target_made else await retention_of(connection, replay.target)
     run = _Run(connection, replay, partitions[replay.source], limits, report)
+    run.oldest_kept_ms = None if kept_ms is None else round(time.time() * 1000) - kept_ms
     started = time.monotonic()
     schedule = Schedule(pace)
     try:
@@ -173,6 +184,8 @@ class _Run:
         source = Source(self._places[0], partitions, replay.group)
         self._transactor = Transactor(connection, source, ProducerLimits())
         self._targets = 0
+        self.oldest_kept_ms: int | None = None
+        """The target deletes what is older; None = nothing."""
         self._done: dict[TopicPartition, int] = {}
         """The progress as it is kept: the next offset of each partition that has any."""
         self._at: dict[TopicPartition, int] = {}
@@ -278,8 +291,9 @@ class _Run:
         report = self._report
         report.posts += len(batch)
         report.value_bytes += sum(len(record.value or b"") for _, record in batch)
-        for due, _ in batch:
+        for due, record in batch:
             report.lateness.add(now - due)
+            report.expired += self.oldest_kept_ms is not None and record.timestamp < self.oldest_kept_ms
         for place, offset in offsets.items():
             report.offsets_left -= offset - self._at[place]
             self._at[place] = offset

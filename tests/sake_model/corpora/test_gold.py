@@ -59,6 +59,16 @@ def test_its_file_alone_finds_the_boxes_beside_its_folder(corpus):
     assert read_gold(corpus / "txt/dev.txt", "any name") == read_gold(corpus, "dev")
 
 
+def test_boxes_and_pictures_may_lie_elsewhere(corpus, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (corpus / "txt/dev.txt").rename(elsewhere / "gold.txt")
+    (gold,) = read_gold(elsewhere / "gold.txt", "dev").values()
+    assert (gold.entities[0].boxes, gold.picture) == ((), None)
+    how = {"boxes": corpus / "xml", "pictures": corpus / "images"}
+    (gold,) = read_gold(elsewhere / "gold.txt", "dev", **how).values()
+    assert (gold.entities[0].boxes, gold.picture) == ((BOX,), corpus / "images/7.jpg")
+
+
 def test_three_columns_are_fine_types_unless_coarse_ones_are_asked_for(corpus):
     file = corpus / "txt_fine/dev.txt"
     fine = [((0, 12), "Ada Lovelace", "intellectual", (BOX,)), ((16, 22), "London", "city", ())]

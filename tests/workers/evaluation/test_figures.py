@@ -54,6 +54,7 @@ def test_the_whole(tmp_path: Path) -> None:
         "recognised": 2,
         "missing": 1,
         "scored": 3,
+        "gold_boxes": 1,
         "extra": 1,
         "repeated": 0,
         "spans_misread": 1,
