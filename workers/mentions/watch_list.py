@@ -216,13 +216,13 @@ def _clock(text: str) -> time:
 
 
 def _zone(text: str) -> ZoneInfo:
-    zones = available_timezones()
-    if text not in zones:
+    try:
+        return ZoneInfo(text)
+    except (ValueError, OSError, KeyError) as error:  # not there, a folder, or no name of a file at all
+        zones = available_timezones()
         near = difflib.get_close_matches(text, zones, n=1)
-        raise ValueError(
-            f"{text!r} is no time zone{f', did you mean {near[0]}?' if near else ' such as Europe/Berlin'}"
-        )
-    return ZoneInfo(text)
+        hint = f", did you mean {near[0]}?" if near else " such as Europe/Berlin"
+        raise ValueError(f"{text!r} is no time zone{hint}") from error
 
 
 def _day(text: str) -> int:

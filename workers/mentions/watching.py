@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from opentelemetry import metrics
 from workers.mentions.matching import Matcher
 from workers.mentions.watch_list import WatchList, WatchListError, read_watch_list
 
-__all__ = ["WatchedFile", "load"]
+__all__ = ["WatchedFile"]
 
 log = logging.getLogger(__name__)
 
@@ -22,18 +21,23 @@ _meter = metrics.get_meter("sake")
 _reloads = _meter.create_counter("sake.mentions.watch_list.reloads")
 
 
-def load(path: Path) -> tuple[WatchList, str]:
-    """A file's watch list and the digest of its bytes. Raises WatchListError."""
+def read(path: Path) -> bytes:
+    """The file's bytes. Raises WatchListError."""
     try:
-        content = path.read_bytes()
-        text = content.decode("utf-8-sig")
+        return path.read_bytes()
     except OSError as error:
         raise WatchListError(
             f"the watch list {path} cannot be read: {error.strerror}; SAKE_MENTIONS_WATCH_LIST names it"
         ) from error
+
+
+def parsed(content: bytes, path: Path) -> WatchList:
+    """The watch list that these bytes are. Raises WatchListError."""
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise WatchListError(f"{path}: not UTF-8 text: {error}") from error
-    return read_watch_list(text, str(path)), hashlib.sha256(content).hexdigest()
+    return read_watch_list(text, str(path))
 
 
 class WatchedFile:
@@ -42,7 +46,8 @@ class WatchedFile:
     def __init__(self, path: Path) -> None:
         """Raises WatchListError: a worker does not start with a list that it cannot use."""
         self._path = path
-        self.watch_list, self._digest = load(path)
+        self._seen: bytes | None = read(path)
+        self.watch_list = parsed(self._seen, path)
         self.matcher = Matcher(self.watch_list)
         self.refused = ""
         """What is wrong with the file as it is now; empty when it is in force."""
@@ -51,27 +56,36 @@ class WatchedFile:
         """Reads the file; whether a new list came into force. A broken one is told once; the old one stays.
 
         Its bytes count, not its time: an editor's swap of files, a mounted ConfigMap's swap of links and a
-        clock that goes back are all the same.
+        clock that goes back are all the same. Blocks for about a second when a thousand brands changed.
         """
         try:
-            watch_list, digest = load(self._path)
+            content = read(self._path)
+            if content == self._seen:
+                return False
+            self._seen = content
+            watch_list = parsed(content, self._path)
         except WatchListError as error:
-            if str(error) != self.refused:
-                self.refused = str(error)
-                _reloads.add(1, {"outcome": "refused"})
-                log.error(
-                    "the new watch list is refused, the old one with %d brands stays in force:\n%s",
-                    len(self.watch_list.brands),
-                    error,
-                )
+            self._refuse(str(error))
             return False
         self.refused = ""
-        if digest == self._digest:
-            return False
-        self.watch_list, self._digest, self.matcher = watch_list, digest, Matcher(watch_list)
+        self.matcher = Matcher(watch_list)
+        self.watch_list = watch_list
         _reloads.add(1, {"outcome": "taken"})
         log.info("a new watch list is in force: %d brands", len(watch_list.brands))
         return True
+
+    def _refuse(self, why: str) -> None:
+        if why == self.refused:
+            return
+        self.refused = why
+        if not self._path.exists():
+            self._seen = None  # the same bytes again are to be looked at again
+        _reloads.add(1, {"outcome": "refused"})
+        log.error(
+            "the new watch list is refused, the old one with %d brands stays in force:\n%s",
+            len(self.watch_list.brands),
+            why,
+        )
 
     def quiet_until(self, brand: str, now: datetime) -> datetime | None:
         """When a brand's quiet hours end; None outside of them, and for a brand that is no longer watched."""
@@ -82,4 +96,4 @@ class WatchedFile:
         """Looks again and again, for ever."""
         while True:
             await asyncio.sleep(every_s)
-            self.look()
+            await asyncio.to_thread(self.look)
