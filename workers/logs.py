@@ -26,7 +26,7 @@ STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
 }
 
 # Libraries that tell at INFO what only their authors want to know.
-TALKATIVE = ("aiokafka", "asyncio", "kafka", "aiohttp.access", "PIL")
+TALKATIVE = ("aiokafka", "asyncio", "kafka", "aiohttp.access", "PIL", "faust", "mode", "workers.faust_app")
 
 
 class JsonFormatter(logging.Formatter):

@@ -68,7 +68,6 @@ async def watch_brands(settings: Settings) -> None:
                 await stack.enter_async_context(
                     health_server(state, host=health.listen_host, port=health.listen_port, page=page)
                 )
-            log.info("worker %s reads %s", settings.worker.id, config.match.input_topic)
             await run_mentions(config, state)
             log.info("worker %s has stopped", settings.worker.id)
 

@@ -152,6 +152,8 @@ class MentionsWorker:
 async def run_mentions(config: MentionsConfig, state: WorkerState | None = None) -> None:
     """Runs one worker until SIGTERM or SIGINT (the second one: at once). Raises OperatorError."""
     worker = MentionsWorker(config, state)
+    brands = len(worker.watched.watch_list.brands)
+    log.info("worker %s watches %d brands in %s", config.match.worker_id, brands, config.match.input_topic)
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
