@@ -174,3 +174,18 @@ async def test_quiet_hours_hold_the_webhook_back_and_nothing_else(kafka: Kafka, 
         await until(lambda: len(later.requests) == 1)
         await asyncio.sleep(1.0)
         assert [decode_mention(request.body).post_id for request in later.requests] == ["p1"]
+
+
+async def test_a_restart_of_the_broker_is_survived_by_all_stages(kafka: Kafka, tmp_path: Path) -> None:
+    if kafka.broker is None:
+        pytest.skip("an outside broker is nobody's to restart")
+    await kafka.create()
+    async with webhook_host() as host, watching(kafka, tmp_path, webhook=to(host)):
+        await put(kafka, [said("p1", "Spotify before the restart")])
+        await until(lambda: len(host.requests) == 1)
+        await asyncio.sleep(1.5)  # a commit
+        await kafka.broker.restart()
+        await put(kafka, [said("p2", "Spotify after it, with other words")])
+        await until(lambda: "p2" in {decode_mention(request.body).post_id for request in host.requests}, 90)
+        found = await mentions_on(kafka, 2)
+    assert {each.post_id for each in found} == {"p1", "p2"}
