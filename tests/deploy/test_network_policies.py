@@ -100,6 +100,19 @@ def test_both_ends_of_every_network_agree() -> None:
         agrees(address)
 
 
+def test_no_network_that_the_guard_knows_is_forgotten() -> None:
+    """One address of every /16, and of every /24 and /32 where smaller ones are reserved."""
+    for high in range(2**16):
+        agrees(IPv4Address((high << 16) + 1))
+    for name in ("192.0.0.0", "192.88.0.0", "198.51.0.0", "203.0.0.0"):
+        for third in range(256):
+            agrees(IPv4Address(int(IPv4Address(name)) + (third << 8) + 1))
+    for high in range(0x2000, 0x4000):
+        agrees(IPv6Address((high << 112) + 1))
+    for second in range(2**16):
+        agrees(IPv6Address((0x2001 << 112) + (second << 96) + 1))
+
+
 def test_exceptions_lie_within_their_block() -> None:
     """Kubernetes refuses the policy otherwise."""
     for block, exceptions in blocks():
