@@ -81,7 +81,8 @@ def write(name: str, environment: Path) -> None:
         for each in bill["dependencies"]
         if each["ref"] in kept
     ]
-    for each in [*bill["components"], bill["metadata"]["component"]]:
+    tools = bill["metadata"]["tools"]["components"]
+    for each in [*bill["components"], bill["metadata"]["component"], *tools]:
         # Links and descriptions are three quarters of the file, and say nothing about what is in an image.
         each.pop("externalReferences", None)
         each.pop("description", None)
