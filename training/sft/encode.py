@@ -54,6 +54,10 @@ class Look:
     start: int
     stop: int
     cells: tuple[int, ...]
+    thing: tuple[int, ...] = ()
+    """All cells of what `cells` are an edge of; empty where they are the whole."""
+    edge: int = -1
+    """Which edge of the box is being written: 0 to 3 for x1, y1, x2, y2; -1 for the whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,14 @@
 
 From labelled boxes alone a small language model does not find out, in the hours of a CPU, that its visual
 tokens hold the answer: the loss of the digits stays what their frequencies give. So in some layers the
-probability that a few heads lay upon the visual tokens inside the box is raised, by its negative
-logarithm, from the entity's opening brace to the last digit (supervised attention: Liu et al. 2016,
-"Neural Machine Translation with Supervised Attention", section 3). Serving knows nothing of it.
+probability that a few heads lay upon certain visual tokens is raised, by its negative logarithm
+(supervised attention: Liu et al. 2016, "Neural Machine Translation with Supervised Attention", section 3):
+
+- in the first of these layers on all tokens inside the box, from its entity to the last digit;
+- in the others on one edge of the box each, while the number of that edge is written. While another number
+  is, such a head should look away from the thing. So what a head brings needs no telling apart.
+
+Serving knows nothing of it.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from training.sft.encode import IGNORED, Encoded, Look
 
 __all__ = ["Gaze", "gazing_layers", "looks_of"]
 
+EDGES = 4
 GAZE_HEADS = 3
 """The first so many of a layer: of SmolLM2's nine, those that share its first key and value."""
 LEAST = 1e-6
@@ -43,42 +49,46 @@ def looks_of(item: Encoded, piece: Callable[[int], str], image_id: int, cell_px:
         return ()
     first, size = item.input_ids.index(image_id), item.pictures[0].resized
     columns, rows = size.width // cell_px, size.height // cell_px
-    looks = []
-    for begin, end, box in _boxes(item.labels, piece):
-        x1, y1, x2, y2 = box
-        cells = tuple(
-            first + row * columns + column
+    looks: list[Look] = []
+    for begin, numbers, (x1, y1, x2, y2) in _boxes(item.labels, piece):
+        held = [
+            (row, column)
             for row in range(rows)
             for column in range(columns)
             if x1 <= (column + 0.5) / columns < x2 and y1 <= (row + 0.5) / rows < y2
-        )
-        if cells:
-            looks.append(Look(begin - 1, end - 1, cells))
+        ]
+        if held:
+            place = {cell: first + cell[0] * columns + cell[1] for cell in held}
+            thing = tuple(place.values())
+            looks.append(Look(begin - 1, numbers[-1][1], thing))
+            for edge, (start, stop) in enumerate(numbers):
+                looks.append(Look(start, stop, tuple(place[cell] for cell in _edge(held, edge)), thing, edge))
     return tuple(looks)
+
+
+def _edge(held: Sequence[tuple[int, int]], edge: int) -> list[tuple[int, int]]:
+    """Of cells (row, column) those furthest left, up, right or down: `edge` 0 to 3."""
+    axis, outermost = (1, 0)[edge % 2], (min, max)[edge // 2]
+    line = outermost(cell[axis] for cell in held)
+    return [cell for cell in held if cell[axis] == line]
 
 
 def _boxes(
     labels: Sequence[int], piece: Callable[[int], str]
-) -> list[tuple[int, int, tuple[float, float, float, float]]]:
-    """(position of the first token, of the one behind the last, box as shares) of each box in the labels."""
+) -> list[tuple[int, list[tuple[int, int]], tuple[float, float, float, float]]]:
+    """Of each box in the labels: the position of its entity's first token; the positions [start, stop) from
+    which each of its four numbers is predicted; and the box, in shares of the sides."""
     text, owners = "", []
     for position, label in enumerate(labels):
         said = "\n" if label == IGNORED else piece(label)
         text += said
         owners += [position] * len(said)
-    return [
-        (
-            owners[match.start()],
-            owners[match.end() - 1],
-            (
-                int(match[1]) / FULL,
-                int(match[2]) / FULL,
-                int(match[3]) / FULL,
-                int(match[4]) / FULL,
-            ),
-        )
-        for match in BOXED.finditer(text)
-    ]
+    found = []
+    for match in BOXED.finditer(text):
+        x1, y1, x2, y2 = (int(match[i]) / FULL for i in range(1, 5))
+        numbers = [(owners[match.start(i)] - 1, owners[match.end(i) - 1]) for i in range(1, 5)]
+        found.append((owners[match.start()], numbers, (x1, y1, x2, y2)))
+    return found
 
 
 class Gaze:
@@ -97,17 +107,38 @@ class Gaze:
         self._caught.append(output[1][:, :GAZE_HEADS])
 
     def loss(self, looks: Sequence[Sequence[Look]]) -> Any:
-        """Mean of −log probability over layers, heads and positions of the last forward pass.
+        """Mean of −log probability over heads and positions of the last forward pass: at the thing, at the
+        edge that is written, and away from it.
 
         `looks` of each example of the batch; 0 where none has any.
         """
-        caught, self._caught = self._caught, []
-        spots = [(i, row, look.cells) for i, own in enumerate(looks) for look in own for row in range(look.start, look.stop)]
-        if not spots:
+        (first, *others), self._caught = self._caught, []
+        flat = [(example, look) for example, own in enumerate(looks) for look in own]
+        if not flat:
             return 0.0
-        examples, rows, cells = zip(*spots, strict=True)
-        wanted = torch.zeros(len(spots), 1, caught[0].shape[-1], dtype=torch.bool)
-        for spot, own in enumerate(cells):
-            wanted[spot, 0, list(own)] = True
-        there = torch.stack([tensor[list(examples), :, list(rows)].mul(wanted).sum(-1) for tensor in caught])
-        return -there.float().clamp(min=LEAST).log().mean()
+        loss = _surprise(_mass(first, [(i, look, look.cells) for i, look in flat if look.edge < 0])).mean()
+        edges = [(i, look) for i, look in flat if look.edge >= 0]
+        if not others or not edges:
+            return loss
+        written = torch.tensor([look.edge for _, look in edges for _ in range(look.start, look.stop)])
+        turn = torch.arange(len(others) * first.shape[1]).view(len(others), 1, -1) % EDGES
+        own = turn == written[:, None]
+        at_edge = torch.stack([_mass(layer, [(i, e, e.cells) for i, e in edges]) for layer in others])
+        at_thing = torch.stack([_mass(layer, [(i, e, e.thing) for i, e in edges]) for layer in others])
+        return loss + _surprise(at_edge[own]).mean() + _surprise(1 - at_thing[~own]).mean()
+
+
+def _mass(caught: Any, spots: Sequence[tuple[int, Look, tuple[int, ...]]]) -> Any:
+    """Probability on the given cells: (positions, heads), the positions of each spot after one another."""
+    examples = [example for example, look, _ in spots for _ in range(look.start, look.stop)]
+    rows = [row for _, look, _ in spots for row in range(look.start, look.stop)]
+    wanted = torch.zeros(len(rows), 1, caught.shape[-1], dtype=caught.dtype)
+    at = 0
+    for _, look, cells in spots:
+        wanted[at : at + look.stop - look.start, 0, list(cells)] = 1
+        at += look.stop - look.start
+    return caught[examples, :, rows].mul(wanted).sum(-1).float()
+
+
+def _surprise(probability: Any) -> Any:
+    return -probability.clamp(min=LEAST).log()

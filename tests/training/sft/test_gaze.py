@@ -1,5 +1,6 @@
 """While a box is written, some heads are shown the visual tokens inside it."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -39,15 +40,25 @@ def looks_in(tokenizer, answer, pictures=1):
 
 @pytest.mark.parametrize("pictures", [1, 2])
 def test_the_cells_whose_middle_is_in_the_box_are_looked_at(tokenizer, pictures):
-    item, (look,) = looks_in(tokenizer, ANSWER, pictures)
+    item, (look, *_) = looks_in(tokenizer, ANSWER, pictures)
     first = item.input_ids.index(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
     assert look.cells == (first + 5, first + 6), "the second and third of the lower row of the first picture"
 
 
 def test_one_looks_from_the_entity_to_the_box_one_position_before_what_is_said(tokenizer):
-    item, (look,) = looks_in(tokenizer, ANSWER)
+    item, (look, *_) = looks_in(tokenizer, ANSWER)
     said = tokenizer.decode(item.input_ids[look.start + 1 : look.stop + 1])
     assert said == '{"entity": "Acme", "type": "ORG", "box2d": [250, 500, 760, 1000'
+
+
+def test_while_a_number_is_written_one_looks_at_its_edge(tokenizer):
+    item, (whole, *edges) = looks_in(tokenizer, ANSWER)
+    left, right = whole.cells
+    assert [look.cells for look in edges] == [(left,), (left, right), (right,), (left, right)]
+    assert [look.edge for look in edges] == [0, 1, 2, 3]
+    assert all(look.thing == whole.cells for look in edges)
+    said = [tokenizer.decode(item.input_ids[look.start + 1 : look.stop + 1]) for look in edges]
+    assert said == ["250", "500", "760", "1000"]
 
 
 def test_without_a_box_or_a_picture_there_is_nowhere_to_look(tokenizer):
@@ -82,10 +93,29 @@ def test_learning_to_look_moves_attention_there():
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
-    assert losses[0] == pytest.approx(torch.tensor(17.0 / 2).log(), abs=0.3), (
-        "a random model looks everywhere"
-    )
+    assert losses[0] == pytest.approx(math.log(17 / 2), abs=0.3), "a random model looks everywhere"
     assert losses[-1] < 0.3 * losses[0]
+
+
+def test_a_head_looks_at_its_own_edge_and_away_while_another_is_written():
+    model, _ = tiny_base()
+    model.config._attn_implementation = "eager"
+    gaze = Gaze(model.model.language_model.layers)
+    ids = torch.arange(3, 43).view(2, 20)
+    thing = (4, 5, 6, 7)
+    looks = [[Look(9, 13, thing)] + [Look(9 + e, 10 + e, (thing[e],), thing, e) for e in range(4)], []]
+    optimizer = torch.optim.Adam(model.model.language_model.layers.parameters(), 1e-2)
+    for _ in range(200):
+        model(input_ids=ids, use_cache=False)
+        loss = gaze.loss(looks)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    seen = model(input_ids=ids, output_attentions=True).attentions[1][0]
+    for edge in range(4):
+        at_edge, at_thing = seen[:, 9 + edge, thing[edge]], seen[:, 9 + edge, 4:8].sum(-1)
+        for head in range(2):
+            assert (at_edge[head] > 0.6) if head == edge else (at_thing[head] < 0.4), (head, edge)
 
 
 def test_examples_without_a_box_cost_nothing():
