@@ -289,3 +289,16 @@ async def test_records_that_the_target_will_soon_delete_are_counted(kafka: Kafka
     report = await replay_topic(kafka.connection, what, pace=Pace(), stop=asyncio.Event())
     assert (report.posts, report.expired) == (30, 30)
     assert (await replayed(kafka)).expired == 0
+
+
+async def test_a_broker_that_restarts_costs_and_doubles_nothing(kafka: Kafka) -> None:
+    if kafka.broker is None:
+        pytest.skip("an outside broker is not ours to restart")
+    await record(kafka, posts=400, gap_ms=20)
+    work = asyncio.create_task(replayed(kafka, pace=Pace(times=2)))
+    while target(kafka) not in await topics(kafka) or len(await kafka.read(target(kafka))) < 20:
+        await asyncio.sleep(0.02)
+    await kafka.broker.restart()
+    report = await work
+    assert (report.offsets_left, report.retries > 0) == (0, True)
+    assert await all_of(kafka, target(kafka)) == await all_of(kafka, kafka.names.posts)

@@ -66,6 +66,8 @@ class ReplayLimits:
     """Two equal answers so far apart make the committed offsets (see `CommitLimits.settle_s`)."""
     retry_s: float = 0.5
     """Wait before a failed transaction is tried again."""
+    give_up_s: float = 60.0
+    """The longest that transactions fail without one that takes effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ async def replay_topic(
     run.oldest_kept_ms = None if kept_ms is None else round(time.time() * 1000) - kept_ms
     started = time.monotonic()
     schedule = Schedule(pace)
+    failing_since_s = started
     try:
         while True:
             try:
@@ -152,13 +155,26 @@ async def replay_topic(
                 again = False
                 await run.once(schedule, stop, limit, progress)
                 break
-            except CommitFailed:
-                report.retries += 1
-                await asyncio.sleep(limits.retry_s)
+            except (CommitFailed, BrokerUnreachable, KafkaError) as error:
+                trouble: BaseException = error
+            except asyncio.CancelledError as error:
+                # aiokafka cancels who waits on a connection that closes; nobody has cancelled us.
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                trouble = error
+            report.retries += 1
+            now = time.monotonic()
+            if run.progressed_s > failing_since_s or report.retries == 1:
+                failing_since_s = now
+            if now - failing_since_s > limits.give_up_s:
+                raise BrokerUnreachable(
+                    f"{connection.bootstrap_servers} took nothing for {limits.give_up_s:g} s ({trouble!r}); "
+                    "once it does, the same command goes on"
+                ) from trouble
+            if await _stopped_before(now + limits.retry_s, stop):
+                break
     except Fenced as error:
         raise OperatorError(f"another run of the same replay has taken over: {error}") from error
-    except KafkaError as error:
-        raise BrokerUnreachable(f"{connection.bootstrap_servers} does not answer: {error}") from error
     finally:
         await run.close()
         report.seconds = time.monotonic() - started
@@ -188,6 +204,8 @@ class _Run:
         """The target deletes what is older; None = nothing."""
         self._done: dict[TopicPartition, int] = {}
         """The progress as it is kept: the next offset of each partition that has any."""
+        self.progressed_s = time.monotonic()
+        """When a transaction last took effect."""
         self._at: dict[TopicPartition, int] = {}
         """The next offset of each partition that is worked on."""
 
@@ -287,7 +305,7 @@ class _Run:
         messages = [self._message(record) for _, record in batch]
         offsets = {TopicPartition(r.topic, r.partition): r.offset + 1 for _, r in batch}
         await self._transactor.commit_offsets(messages, offsets)
-        now = time.monotonic()
+        now = self.progressed_s = time.monotonic()
         report = self._report
         report.posts += len(batch)
         report.value_bytes += sum(len(record.value or b"") for _, record in batch)
