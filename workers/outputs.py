@@ -13,6 +13,7 @@ from schemas.codec import MAX_POST_BYTES, decode
 from schemas.deadletters import DeadLetter
 from schemas.recognitions import Recognition
 from workers.connection import KafkaConnection
+from workers.read_committed import see_through
 from workers.topics import BrokerUnreachable, TopicNames
 
 __all__ = ["everything_on", "follow", "follow_outputs", "last_recognitions", "read_output"]
@@ -96,13 +97,15 @@ async def _reader(
     start: str = "earliest",
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer at the beginning or the end of these topics. Raises BrokerUnreachable, in the block, too."""
-    consumer = AIOKafkaConsumer(
-        **connection.options(),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset=start,
-        # A dead letter carries its post.
-        max_partition_fetch_bytes=2 * MAX_POST_BYTES,
+    consumer = see_through(
+        AIOKafkaConsumer(
+            **connection.options(),
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset=start,
+            # A dead letter carries its post.
+            max_partition_fetch_bytes=2 * MAX_POST_BYTES,
+        )
     )
     try:
         await consumer.start()

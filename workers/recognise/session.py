@@ -20,6 +20,7 @@ from aiokafka.errors import (
 )
 
 from schemas.errors import OperatorError
+from workers.read_committed import see_through
 from workers.recognise.config import WorkerConfig
 from workers.recognise.gate import EngineGate
 from workers.recognise.lane import Bench, BrokerForgot, Lane
@@ -300,18 +301,20 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
 
     def _make_consumer(self) -> AIOKafkaConsumer:
         limits = self._config.consumer
-        return AIOKafkaConsumer(
-            **self._config.connection.options(),
-            client_id=self._config.worker_id,
-            group_id=self._config.group,
-            group_instance_id=self._config.worker_id,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            session_timeout_ms=limits.session_timeout_ms,
-            heartbeat_interval_ms=limits.heartbeat_ms,
-            max_poll_interval_ms=limits.max_poll_interval_ms,
-            max_partition_fetch_bytes=limits.fetch_bytes,
+        return see_through(
+            AIOKafkaConsumer(
+                **self._config.connection.options(),
+                client_id=self._config.worker_id,
+                group_id=self._config.group,
+                group_instance_id=self._config.worker_id,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                session_timeout_ms=limits.session_timeout_ms,
+                heartbeat_interval_ms=limits.heartbeat_ms,
+                max_poll_interval_ms=limits.max_poll_interval_ms,
+                max_partition_fetch_bytes=limits.fetch_bytes,
+            )
         )
 
     async def _start_consumer(self, stop: asyncio.Event) -> bool:

@@ -20,7 +20,7 @@ from workers.connection import KafkaConnection
 from workers.topics import TopicNames
 from workers.trends.checkpoint import Checkpoint
 from workers.trends.consumer import Batches, BatchTransport
-from workers.trends.counter import Counter
+from workers.trends.counter import Counter, Gap
 from workers.trends.instruments import Instruments
 from workers.trends.limits import TrendLimits
 from workers.trends.publisher import Publisher
@@ -192,12 +192,19 @@ class TrendsApp:
         async for event in stream.noack().events():
             try:
                 self._status.last_poll_s = self._batches.last_poll_s
-                await self._counter.take(event.message.partition, event.message.batch)
+                await self._take(event.message)
                 if self._draining is not None:
                     await self._finish(event.message.partition)
             except Exception as error:
                 self._fail(error)
                 await asyncio.Event().wait()  # the worker stops now; nothing more may be counted
+
+    async def _take(self, message: Any) -> None:
+        try:
+            await self._counter.take(message.partition, message.batch, message.begins_at)
+        except Gap as gap:
+            log.warning("partition %d: %s; reading them again", message.partition, gap)
+            await self.app.consumer.seek(message.tp, gap.next_offset)
 
     async def _finish(self, partition: int) -> None:
         assert self._draining is not None

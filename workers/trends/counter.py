@@ -19,11 +19,19 @@ from workers.trends.limits import TrendLimits
 from workers.trends.publisher import Publisher
 from workers.trends.status import PartitionStatus, TrendsStatus
 
-__all__ = ["Counter", "Record", "Store"]
+__all__ = ["Counter", "Gap", "Record", "Store"]
 
 log = logging.getLogger(__name__)
 
 _decode = msgspec.json.Decoder(EntityRecord).decode
+
+
+class Gap(Exception):
+    """Records from `next_offset` on were fetched and never came."""
+
+    def __init__(self, next_offset: int) -> None:
+        super().__init__(f"records from offset {next_offset} on did not come")
+        self.next_offset = next_offset
 
 
 class Record(Protocol):
@@ -82,12 +90,8 @@ class Counter:
         self._partitions: dict[int, Counted] = {}
 
     def next_offsets(self) -> Mapping[int, int]:
-        """Where to go on reading each partition that has a state."""
-        return {
-            number: one.trends.state.next_offset
-            for number, one in self._partitions.items()
-            if one.trends.state.next_offset
-        }
+        """Where to go on reading each assigned partition."""
+        return {number: one.trends.state.next_offset for number, one in self._partitions.items()}
 
     def assign(self, partitions: set[int]) -> None:
         """Takes up the states of these partitions from the store, all anew. Raises StateUnusable."""
@@ -102,11 +106,17 @@ class Counter:
             for number, one in self._partitions.items()
         }
 
-    async def take(self, partition: int, records: list[Record]) -> None:
-        """Counts a batch, which may be empty, and publishes what follows from it."""
+    async def take(self, partition: int, records: list[Record], begins_at: int) -> None:
+        """Counts a batch, which may be empty, and publishes what follows from it.
+
+        Raises Gap when records are missing between the last batch and this one, whose fetch began at the
+        offset `begins_at`; nothing is counted then.
+        """
         one = self._partitions.get(partition)
         if one is None:  # revoked while the batch waited
             return
+        if begins_at > one.trends.state.next_offset:
+            raise Gap(one.trends.state.next_offset)
         now_s = time.monotonic()
         for record in records:
             self._count(one, record)
