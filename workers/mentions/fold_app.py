@@ -23,7 +23,7 @@ from faust.types import TP
 from schemas.codec import CodecError, decode, encode
 from schemas.headers import MENTION_EVENT, CloudEvent, event_headers, read_traceparent
 from schemas.ids import normalised_name
-from schemas.mentions import Mention
+from schemas.mentions import Mention, Revision
 from workers.connection import KafkaConnection
 from workers.faust_app import make_app
 from workers.mentions.config import FoldLimits
@@ -62,6 +62,9 @@ class FoldApp:
         self._topics = topics
         self._limits = limits
         self._foldings: dict[int, Folding] = {}
+        self._told: list[Story] = []
+        """Stories whose last word is said, which the table does not know yet: Faust's tables can only be
+        written while an event is in work. After a crash before that the last word is said again."""
         self._last_event_s = time.monotonic()
         self.app = make_app(
             connection,
@@ -82,6 +85,7 @@ class FoldApp:
     async def _forget_all(self) -> None:
         """Partitions came or went: what is known of them is in the table."""
         self._foldings.clear()
+        self._told.clear()
 
     async def _fold_all(self, stream: Any) -> None:
         stream.enable_acks = False  # Faust acknowledges what is in work when it stops
@@ -105,7 +109,9 @@ class FoldApp:
         self._last_event_s = time.monotonic()
         folding = self._folding(message.partition)
         folded = folding.fold(matched, message.partition, message.offset, self._committed(message))
-        self._table[folded.story.id.encode()] = msgspec.msgpack.encode(folded.story)
+        for story in (folded.story, *self._told_on(message.partition)):
+            if folding.has(story):
+                self._table[story.id.encode()] = msgspec.msgpack.encode(story)
         for story_id in folded.forget:
             self._table.pop(story_id.encode(), None)
         traceparent = read_traceparent(message.headers)
@@ -120,6 +126,12 @@ class FoldApp:
             self._foldings[partition] = folding
         return folding
 
+    def _told_on(self, partition: int) -> list[Story]:
+        """Hands out those of one partition, once."""
+        here = [story for story in self._told if story.partition == partition]
+        self._told = [story for story in self._told if story.partition != partition]
+        return here
+
     def _committed(self, message: Any) -> int:
         """Where this partition would be taken up after a crash."""
         return self.app.consumer._committed_offset[TP(message.topic, message.partition)] or 0
@@ -129,8 +141,9 @@ class FoldApp:
         idle = time.monotonic() - self._last_event_s > self._limits.idle_s
         for folding in list(self._foldings.values()):
             now = datetime.now(UTC) if idle else folding.clock
-            for mention in list(folding.due(now)) if now is not None else ():
-                await self._publish(mention, None)
+            for story in list(folding.due(now)) if now is not None else ():
+                await self._publish(story.revision(Revision.LAST), None)
+                self._told.append(story)
 
     async def _publish(self, mention: Mention, traceparent: str | None) -> None:
         """Returns once the broker has it."""

@@ -135,6 +135,10 @@ class Folding:
     def __len__(self) -> int:
         return len(self._stories)
 
+    def has(self, story: Story) -> bool:
+        """Whether this very story is still kept."""
+        return self._stories.get(story.id) is story
+
     @property
     def clock(self) -> datetime | None:
         """The latest time at which a record says that it was recognised."""
@@ -171,12 +175,14 @@ class Folding:
         ]
         return Folded(story, (*last_words, *publish), tuple(each.id for each in forgotten))
 
-    def due(self, now: datetime) -> Iterator[Mention]:
-        """The last words on stories whose time was over at `now`; once each, until more is counted."""
+    def due(self, now: datetime) -> Iterator[Story]:
+        """Stories whose time was over at `now`, and of which more is counted than told; they count as told
+        from then on, so that each comes once, until more is counted.
+        """
         for story in self._stories.values():
             if story.posts > story.announced and story.mention.recognised_at + self._within < now:
                 story.announced = story.posts
-                yield story.revision(Revision.LAST)
+                yield story
 
     def _story_of(self, matched: Matched, offset: int) -> Story | None:
         """The oldest story that this post belongs to: the same one whenever the record comes.

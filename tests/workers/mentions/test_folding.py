@@ -104,7 +104,8 @@ def test_the_last_word_is_said_once_its_time_is_over() -> None:
     folding = Folding(LIMITS)
     told(folding, *(matched(f"p{n}", after_s=n) for n in range(4)))
     assert list(folding.due(NOON + timedelta(seconds=600))) == []
-    (last,) = folding.due(NOON + timedelta(seconds=601))
+    (story,) = folding.due(NOON + timedelta(seconds=601))
+    last = story.revision(LAST)
     assert (last.post_id, last.revision, last.posts) == ("p0", LAST, 4)
     assert last.last_seen_at == NOON + timedelta(seconds=3)
     assert list(folding.due(NOON + timedelta(seconds=700))) == []
