@@ -302,3 +302,22 @@ async def test_a_broker_that_restarts_costs_and_doubles_nothing(kafka: Kafka) ->
     report = await work
     assert (report.offsets_left, report.retries > 0) == (0, True)
     assert await all_of(kafka, target(kafka)) == await all_of(kafka, kafka.names.posts)
+
+
+async def test_what_was_never_committed_is_not_replayed_and_hides_nothing(kafka: Kafka) -> None:
+    await kafka.create(partitions=1)
+    numbers = range(1, 3001)  # more than one fetch gives at once
+    async with AIOKafkaProducer(**kafka.connection.options(), transactional_id=kafka.group) as producer:
+        for number in numbers:
+            if number % 1000 == 1:
+                await producer.begin_transaction()
+                await producer.send_and_wait(kafka.names.posts, b"never")
+                await producer.abort_transaction()
+            if number % 100 == 1:
+                await producer.begin_transaction()
+            await producer.send(kafka.names.posts, b"%d" % number)
+            if number % 100 == 0:
+                await producer.commit_transaction()
+    report = await replayed(kafka)
+    assert (report.posts, report.offsets_left) == (3000, 0)
+    assert [each.value for each in await kafka.read(target(kafka))] == [b"%d" % number for number in numbers]

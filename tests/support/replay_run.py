@@ -18,6 +18,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from support.kafka import Kafka
 
+from workers.read_committed import see_through
 from workers.topics import TopicShape, create_topic
 
 __all__ = ["Arrivals", "Life", "difference", "play", "record"]
@@ -98,13 +99,15 @@ class Arrivals:
 
     async def read(self) -> None:
         """Until it is cancelled."""
-        consumer = AIOKafkaConsumer(
-            **self._kafka.connection.options(),
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            # The embedded broker does not wake a waiting fetch when a transaction is committed.
-            fetch_max_wait_ms=5,
+        consumer = see_through(
+            AIOKafkaConsumer(
+                **self._kafka.connection.options(),
+                isolation_level="read_committed",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                # The embedded broker does not wake a waiting fetch when a transaction is committed.
+                fetch_max_wait_ms=5,
+            )
         )
         await consumer.start()
         try:

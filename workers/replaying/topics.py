@@ -30,6 +30,7 @@ from schemas.errors import OperatorError
 from workers.connection import KafkaConnection
 from workers.lag import partition_states
 from workers.rates import Pace
+from workers.read_committed import see_through
 from workers.recognise.messages import OutMessage
 from workers.recognise.transactor import CommitFailed, Fenced, ProducerLimits, Source, Transactor
 from workers.replaying.bounds import Bounds
@@ -357,13 +358,15 @@ class _Run:
 
     @asynccontextmanager
     async def _reader(self) -> AsyncGenerator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(
-            **self._connection.options(),
-            group_id=None,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=2 * MAX_POST_BYTES,
+        consumer = see_through(
+            AIOKafkaConsumer(
+                **self._connection.options(),
+                group_id=None,
+                isolation_level="read_committed",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                max_partition_fetch_bytes=2 * MAX_POST_BYTES,
+            )
         )
         try:
             await consumer.start()
