@@ -55,7 +55,7 @@ async def test_counts_equal_a_recount_after_ten_kills(kafka: Kafka, tmp_path: Pa
         if number in lost:
             shutil.rmtree(home)
     async with trends_process(kafka, home) as worker:
-        await produce_entities(kafka, records[moments[-2] :], aborted_every=0)
+        await produce_entities(kafka, records[moments[-2] :])
         await worker.until_seen(RECORDS)
         await worker.until_quiet()
         totals = (await worker.status())["totals"]

@@ -156,7 +156,7 @@ async def produce_entities(kafka: Kafka, records: Sequence[EntityRecord], *, abo
     async with producer:
         for number, start in enumerate(range(0, len(records), 50)):
             batch = records[start : start + 50]
-            if aborted_every and number % aborted_every == 0:
+            if number % aborted_every == 0:
                 await producer.begin_transaction()
                 await _send(producer, kafka, [*batch, *batch])
                 await producer.abort_transaction()

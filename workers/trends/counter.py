@@ -16,10 +16,9 @@ from workers.trends.checkpoint import Checkpoint, Checkpoints, partition_of
 from workers.trends.counting import PartitionTrends
 from workers.trends.instruments import Instruments
 from workers.trends.limits import TrendLimits
-from workers.trends.publisher import Publisher
 from workers.trends.status import PartitionStatus, TrendsStatus
 
-__all__ = ["Counter", "Gap", "Record", "Store"]
+__all__ = ["Counter", "Gap", "Outlet", "Record", "Store"]
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +52,18 @@ class Store(Protocol):
         ...
 
 
+class Outlet(Protocol):
+    """Where trend records go."""
+
+    async def send(self, trends: Iterable[Trend]) -> None:
+        """Takes them, in order for each key."""
+        ...
+
+    async def settle(self) -> None:
+        """Returns once all that was sent is safe. Raises when it may not be."""
+        ...
+
+
 @dataclass(slots=True)
 class Counted:
     """One assigned partition at work."""
@@ -73,7 +84,7 @@ class Counter:
     def __init__(
         self,
         limits: TrendLimits,
-        publisher: Publisher,
+        outlet: Outlet,
         store: Store,
         commit: Callable[[int, int], Awaitable[None]],
         *,
@@ -82,7 +93,7 @@ class Counter:
     ) -> None:
         """`commit` commits the next offset of a partition to the group."""
         self._limits = limits
-        self._publisher = publisher
+        self._outlet = outlet
         self._store = store
         self._commit = commit
         self._status = status
@@ -137,7 +148,7 @@ class Counter:
         if one is None:
             return
         started_s = time.monotonic()
-        await self._publisher.settle()
+        await self._outlet.settle()
         if self._partitions.get(partition) is not one:  # a rebalance came in between
             return
         checkpoint = one.checkpoints.make(one.trends.state)
@@ -176,7 +187,7 @@ class Counter:
 
     async def _publish(self, trends: list[Trend]) -> None:
         if trends:
-            await self._publisher.send(trends)
+            await self._outlet.send(trends)
             self._status.published += len(trends)
             self._instruments.published(trend.moment for trend in trends)
 
