@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -188,7 +189,7 @@ def opened(page: Any) -> None:
 
 def test_markup_stays_text_in_every_place(page: Any, console: Served) -> None:
     for text in (*MARKUP, ALL[:400]):
-        console.do(lambda hub, text=text: everywhere(hub, text))
+        console.do(partial(everywhere, text=text))
     opened(page)
     page.wait_for_timeout(300)
     told = page.evaluate(FOREIGN)

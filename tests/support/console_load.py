@@ -65,6 +65,10 @@ class Answering:
     idle_ms: tuple[float, ...]
     """Answers of the page while nothing flows, sorted."""
     loaded_ms: tuple[float, ...]
+    page_cores: float
+    """Processor time of the page's main thread a second: its own work, whatever else the machine does."""
+    slowness: float
+    """How much longer that work took by the clock: 1 = the thread had a core to itself."""
     longest_task_ms: float
     posts_per_s: float
     """Posts that really went through the console."""
@@ -95,7 +99,9 @@ def answering_under_load(browser: Any, seconds: float) -> Answering:
         began = told(console, "go")
         began_s = time.monotonic()
         page.evaluate("window.longest = 0")
+        work = MainThread(page)
         loaded = pressed(page, until_s=began_s + seconds)
+        page_cores, slowness = work.since()
         ended, passed_s = told(console, "tell"), time.monotonic() - began_s
         newest = page.evaluate(
             "Math.max(...[...document.querySelectorAll('.row')].map((row) => row.dataset.n))"
@@ -104,6 +110,8 @@ def answering_under_load(browser: Any, seconds: float) -> Answering:
         return Answering(
             idle_ms=idle,
             loaded_ms=loaded,
+            page_cores=page_cores,
+            slowness=slowness,
             longest_task_ms=page.evaluate("window.longest"),
             posts_per_s=(ended["posts"] - began["posts"]) / passed_s,
             shown_per_s=(ended["shown"] - began["shown"]) / passed_s,
@@ -112,6 +120,30 @@ def answering_under_load(browser: Any, seconds: float) -> Answering:
             server_mib=ended["mib"],
             server_cores=(ended["cpu_s"] - began["cpu_s"]) / passed_s,
         )
+
+
+class MainThread:
+    """The work of a page's main thread, by its own clock and by the wall's, from now on."""
+
+    def __init__(self, page: Any) -> None:
+        self._clocks = []
+        for domain in ("timeTicks", "threadTicks"):
+            session = page.context.new_cdp_session(page)
+            session.send("Performance.enable", {"timeDomain": domain})
+            self._clocks.append(session)
+        self._began = (*map(task_s, self._clocks), time.monotonic())
+
+    def since(self) -> tuple[float, float]:
+        """Cores' worth of work, and how many times longer it took by the wall's clock."""
+        wall_s, work_s = (
+            task_s(clock) - began_s for clock, began_s in zip(self._clocks, self._began, strict=False)
+        )
+        return work_s / (time.monotonic() - self._began[-1]), wall_s / max(work_s, 1e-3)
+
+
+def task_s(clock: Any) -> float:
+    told = clock.send("Performance.getMetrics")["metrics"]
+    return float(next(each["value"] for each in told if each["name"] == "TaskDuration"))
 
 
 def pressed(page: Any, until_s: float) -> tuple[float, ...]:

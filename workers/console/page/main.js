@@ -63,7 +63,7 @@ function tellState() {
   const notice = at("notice");
   notice.hidden = lost === null;
   if (lost === "console") say(notice, "The console does not answer. This page comes back by itself when it does.");
-  if (lost === "broker") say(notice, `The broker does not answer; the console asks again and again. What you see is from before. ${broker.why}`);
+  if (lost === "broker") say(notice, `The broker does not answer; the console asks again and again. What you see is from before. (${broker.why})`);
   at("empty").hidden = !posts.empty;
   const looking = at("find").value.trim();
   say(at("empty-title"), looking ? "No such post yet" : "Nothing has come yet");

@@ -79,7 +79,7 @@ export class Pipeline {
     const flying = this.#workers?.workers.filter((worker) => !worker.trouble) ?? [];
     const running = flying.reduce((sum, worker) => sum + worker.running, 0);
     const done = flying.reduce((sum, worker) => sum + worker.finished, 0);
-    this.#set(2, flying.length ? count(running) : NONE, "", flying.length ? `${count(done)} wait to be published` : "no worker asked");
+    this.#set(2, flying.length ? count(running) : NONE, "", flying.length ? `${count(done)} to be published` : "no worker asked");
     const [p95, unit] = duration(pulse.p95_ms);
     this.#set(3, p95, unit, pulse.p50_ms === null ? "over 5 minutes" : `median ${lasting(pulse.p50_ms)}`);
     this.#set(4, share(pulse.searched), pulse.searched === null ? "" : "%", pulse.queries === null ? "of the posts" : `${pulse.queries.toFixed(2)} queries a post`);

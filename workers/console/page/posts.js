@@ -3,14 +3,17 @@
 import { at, h, say } from "./dom.js";
 import { did, kind, lasting, missing, plain, plural, timeOfDay } from "./words.js";
 
-// Rows in the page, and posts that wait while it is held: what nobody scrolls back to is let go.
+// What nobody scrolls back to is let go. Posts that wait while the page is held are drawn all at once
+// when it goes on: no more of them than a key may wait for.
 const MAX_ROWS = 120;
+const MAX_WAITING = 40;
 
 export class Posts {
   #list = at("rows");
   #frame = at("stream");
   #waiting = [];
   #skipped = 0;
+  #top = true;
   #cards = new Map();
   #chosen = null;
   paused = false;
@@ -22,8 +25,9 @@ export class Posts {
       const row = event.target.closest(".row");
       if (row && !event.target.closest("a") && getSelection().isCollapsed) this.open(row);
     });
-    this.#frame.addEventListener("scroll", () => this.#atTop() && this.#release(), { passive: true });
-    addEventListener("scroll", () => this.#atTop() && this.#release(), { passive: true });
+    for (const scrolled of [this.#frame, window]) {
+      scrolled.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    }
     at("newer").addEventListener("click", () => this.newest());
   }
 
@@ -31,7 +35,7 @@ export class Posts {
   add(cards) {
     if (this.held) {
       this.#waiting.push(...cards);
-      const tooMany = this.#waiting.length - MAX_ROWS;
+      const tooMany = this.#waiting.length - MAX_WAITING;
       if (tooMany > 0) {
         this.#waiting.splice(0, tooMany);
         this.#skipped += tooMany;
@@ -54,7 +58,7 @@ export class Posts {
 
   /** Whether new posts wait: it is paused, or somebody reads further down. */
   get held() {
-    return this.paused || this.#chosen !== null || !this.#atTop();
+    return this.paused || this.#chosen !== null || !this.#top;
   }
 
   get waiting() {
@@ -72,7 +76,7 @@ export class Posts {
     this.paused = false;
     this.#frame.scrollTop = 0;
     scrollTo(0, 0);
-    this.#release();
+    this.#scrolled();
   }
 
   /** Chooses the next (1) or previous (-1) row. */
@@ -108,8 +112,10 @@ export class Posts {
     return this.#chosen;
   }
 
-  #atTop() {
-    return this.#frame.scrollTop < 24 && (scrollY < 24 || getComputedStyle(this.#frame).overflowY !== "visible");
+  // Kept, since asking costs a layout: on a desk the frame scrolls, on a phone the page.
+  #scrolled() {
+    this.#top = this.#frame.scrollTop < 24 && scrollY < 24;
+    this.#release();
   }
 
   #release() {
