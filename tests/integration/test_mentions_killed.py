@@ -110,12 +110,13 @@ def split(posts: list[Said], parts: int) -> list[list[Said]]:
 
 
 async def start(variables: dict[str, str], log: Path) -> asyncio.subprocess.Process:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SAKE_FAULT_")}
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "workers", "worker", "mentions"),
             stdout=output,
             stderr=output,
-            env={**os.environ, **variables},
+            env={**inherited, **variables},
         )
 
 
