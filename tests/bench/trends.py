@@ -4,7 +4,7 @@
 
 1. Throughput: the real worker, in this process, on a broker that already holds the records: per
    second of the clock, and per second of processor time of the whole process, which is what a core
-   to itself would do. Long-tailed names, half of them seen once; 500 records for each second of event
+   to itself would do. Long-tailed names, half of them seen once; 100 records for each second of event
    time, so that windows close and are published all the time; checkpoints as by default.
 2. A week: 1,000,000 names that are seen once and a head of frequent ones go through the counting core
    of one partition, with a checkpoint for each simulated hour into a table. Names, memory, table.
@@ -49,7 +49,7 @@ TARGET_PER_S = 5_000
 HEAD = 20_000
 """Names that come again and again, by Zipf's law; every other record is of a name never seen before."""
 WEEK_S = 7 * 86_400.0
-EVENT_RATE_PER_S = 500.0
+EVENT_RATE_PER_S = 100.0
 PARTITIONS = 2
 SEED = 5
 

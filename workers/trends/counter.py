@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -117,7 +117,7 @@ class Counter:
             for number, one in self._partitions.items()
         }
 
-    async def take(self, partition: int, records: list[Record], begins_at: int) -> None:
+    async def take(self, partition: int, records: Sequence[Record], begins_at: int) -> None:
         """Counts a batch, which may be empty, and publishes what follows from it.
 
         Raises Gap when records are missing between the last batch and this one, whose fetch began at the
