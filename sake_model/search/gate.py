@@ -134,6 +134,7 @@ class Gate:
         if not self.circuit.lets_through:
             raise NotNow(f"{self.provider.name} is left alone after repeated failures")
         start_s = max(self._window.free_at_s(), self._paused_until_s)
+        telemetry.tell_wait(self.provider.name, max(0.0, start_s - self._clock()))
         if start_s > self._clock() and start_s >= min(start_by_s, flight.latest.at_s):
             raise NotNow(f"{self.provider.name} has no place within its limits in time")
 

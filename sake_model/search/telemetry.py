@@ -20,6 +20,7 @@ __all__ = [
     "describe_outcome",
     "execute_tool",
     "retrieval",
+    "tell_wait",
 ]
 
 _tracer = trace.get_tracer("sake")
@@ -33,6 +34,8 @@ _provider_calls = _meter.create_counter("sake.search.provider.calls", unit="{cal
 _provider_seconds = _meter.create_histogram("sake.search.provider.duration", unit="s")
 # Look-ups in the cache by provider and outcome: hit, miss (a remembered one), unknown.
 _cache_lookups = _meter.create_counter("sake.search.cache.lookups", unit="{lookup}")
+# How long the last call had to wait for a place within the rates and pauses, as of its start; 0 = none.
+_wait = _meter.create_gauge("sake.search.provider.wait", unit="s")
 # Changes of a circuit by provider and the state that it went to.
 _circuit_changes = _meter.create_counter("sake.search.circuit.changes", unit="{change}")
 # 1 while a provider is left alone or tried again, 0 since it answers; nothing before it first failed.
@@ -94,6 +97,11 @@ def count_call(provider: str, tool: Tool, outcome: str, seconds: float) -> None:
 def count_cache(provider: str, outcome: str) -> None:
     """One look into the cache."""
     _cache_lookups.add(1, {"provider": provider, "outcome": outcome})
+
+
+def tell_wait(provider: str, seconds: float) -> None:
+    """A call looked when it may start."""
+    _wait.set(seconds, {"provider": provider})
 
 
 def count_circuit(provider: str, state: CircuitState) -> None:

@@ -25,6 +25,7 @@ from workers.connection import KafkaConnection
 from workers.console.hub import Hub
 from workers.console.texts import shortened
 from workers.lag import GroupLag
+from workers.read_committed import see_through
 from workers.topics import TopicNames, describe_topics
 
 __all__ = ["Reader"]
@@ -102,12 +103,14 @@ class Reader:
         if missing:
             raise TopicsMissing(f"no topic {', '.join(missing)}: make them with `sake topics create`")
         places = [TopicPartition(name, n) for name in self._handlers for n in range(partitions.get(name, 0))]
-        consumer = AIOKafkaConsumer(
-            **self._connection.options(),
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="latest",
-            max_partition_fetch_bytes=2 * MAX_POST_BYTES,
+        consumer = see_through(
+            AIOKafkaConsumer(
+                **self._connection.options(),
+                isolation_level="read_committed",
+                enable_auto_commit=False,
+                auto_offset_reset="latest",
+                max_partition_fetch_bytes=2 * MAX_POST_BYTES,
+            )
         )
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(consumer.stop)

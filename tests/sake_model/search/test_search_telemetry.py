@@ -107,5 +107,6 @@ def test_spans_and_metrics_follow_the_conventions():
     assert value("sake.search.provider.calls", provider="known", outcome="failed", **tool) == 1
     assert value("sake.search.cache.lookups", provider="known", outcome="hit") == 1
     assert value("sake.search.circuit.changes", provider="known", state="open") == 1
+    assert ("sake.search.provider.wait", json.dumps({"provider": "known"})) in counted
     assert value("gen_ai.execute_tool.duration", **tool) == 2
     assert value("gen_ai.execute_tool.duration", **tool, **{"error.type": "SearchUnavailable"}) == 1

@@ -27,6 +27,8 @@ sake_search_cache_lookups_total{outcome="miss",provider="local"} 5.0
 sake_search_cache_lookups_total{outcome="unknown",provider="local"} 65.0
 # TYPE sake_search_circuit_open gauge
 sake_search_circuit_open{provider="brave"} 1.0
+# TYPE sake_search_provider_wait_seconds gauge
+sake_search_provider_wait_seconds{provider="brave"} 2.5
 """
 
 
@@ -41,7 +43,7 @@ def test_search_figures_of_a_metrics_page() -> None:
         42,
         0.84,
     )
-    assert (brave["calls"], brave["circuit"]) == ({"throttled": 7}, "open")
+    assert (brave["calls"], brave["circuit"], brave["wait_s"]) == ({"throttled": 7}, "open", 2.5)
 
 
 @pytest.mark.parametrize(
