@@ -20,10 +20,10 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 POSTS = int(os.environ.get("SAKE_FAULT_POSTS", "100000"))
 TIMES = 10
 KILLS = 3
-GAPS_S = (1.0, 2.0)
-"""Of gaps of at least this long, as replayed, the middle one is held against the clock."""
-HELD_GAP_S = 5.0
-"""Of these every one is: a process that waits for a busy core for 0.2 s has changed them by 4 %."""
+GAPS_S = (1.0, 2.0, 5.0)
+"""Gaps of at least this long, as replayed, are measured. Every one of the longest must be kept: a process
+that waits 0.2 s for a busy core has changed it by 4 %.
+"""
 TOLERANCE = 0.05
 MIN_POSTS_A_GAP = 10_000
 """5 s of a replay are some 6,000 posts; what lies across a kill does not count."""
@@ -46,10 +46,9 @@ async def test_order_and_gaps_are_kept_and_kills_cost_and_double_nothing(
 
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     print(f"last run late by {report['late_ms']} ms; load {load}")
-    for gap_s in sorted({*GAPS_S, HELD_GAP_S}):
+    for gap_s in GAPS_S:
         errors = sorted(error for life in arrivals.lives for error in life.gap_errors(TIMES, gap_s))
         middle = errors[len(errors) // 2]
         print(f"{len(errors)} gaps of {gap_s:g} s and more: {middle:.2%} off, {errors[-1]:.2%} at most")
-        assert middle <= TOLERANCE
     assert len(errors) >= POSTS // MIN_POSTS_A_GAP
     assert errors[-1] <= TOLERANCE
