@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from support.trends_run import (
     TrendsProcess,
     entity_stream,
     produce_entities,
+    seen_by,
     trends_process,
     uncommitted,
     verify_trends,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 PARTITIONS = 2
 RECORDS = 3000
@@ -51,18 +53,26 @@ async def test_counts_equal_a_recount_over_restarts_and_on_a_new_machine(
     assert await verify_trends(kafka) == []
 
 
-async def test_two_workers_share_the_partitions_and_one_takes_over(kafka: Kafka, tmp_path: Path) -> None:
+async def test_a_second_worker_takes_its_share_in_the_middle_of_the_stream(
+    kafka: Kafka, tmp_path: Path
+) -> None:
     await kafka.create(PARTITIONS)
     records = entity_stream(RECORDS, seed=2, seconds=600)
     async with trends_process(kafka, tmp_path / "one") as one:
-        await produce_entities(kafka, records[:1000])
-        await one.until_seen(1000)
+        await produce_entities(kafka, records[:1500])
+        await one.until_seen(500)
         async with trends_process(kafka, tmp_path / "two", worker_id="worker-1") as two:
-            await two.until_seen(1)
-            await produce_entities(kafka, records[1000:2000])
+            await produce_entities(kafka, records[1500:])
+            while True:
+                both = (await one.status(), await two.status())
+                shares = [len(each.get("partitions", ())) for each in both]
+                if shares == [1, 1] and sum(map(seen_by, both)) == RECORDS:
+                    break
+                await asyncio.sleep(0.1)
+            await one.until_quiet()
+            await two.until_quiet()
             assert await one.terminate() == 0
-            await produce_entities(kafka, records[2000:])
-            await finish(kafka, two, RECORDS)
+            assert await two.terminate() == 0
     assert await verify_trends(kafka) == []
 
 

@@ -24,7 +24,15 @@ from schemas.entities import EntityRecord
 from schemas.trends import Trend, TrendMoment
 from workers.lag import partition_states
 
-__all__ = ["TrendsProcess", "entity_stream", "produce_entities", "trends_process", "verify_trends"]
+__all__ = [
+    "TrendsProcess",
+    "entity_stream",
+    "produce_entities",
+    "seen_by",
+    "trends_process",
+    "uncommitted",
+    "verify_trends",
+]
 
 # Everything is published, and checkpoints are frequent, so that a kill meets them.
 SETTINGS = {
