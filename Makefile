@@ -66,10 +66,11 @@ audit: setup-deploy ## known vulnerabilities of everything in the locks
 sbom: setup-deploy ## what an image holds, and its licences: deploy/sbom
 	@$(STREAM)/python deploy/bill.py
 
-bench: setup ## what the worker and the search pool cost; minutes
+bench: setup ## what the workers and the search pool cost; minutes
 	$(STREAM)/python tests/bench/search_pool.py
 	$(STREAM)/python tests/bench/worker_cost.py
 	$(STREAM)/python tests/bench/real_engine.py
+	$(STREAM)/python tests/bench/trends.py
 
 faults: setup ## kills workers, brokers and engines, and counts; minutes
 	$(STREAM)/python $(PYTEST) -m faults
