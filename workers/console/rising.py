@@ -16,11 +16,12 @@ __all__ = ["Rising"]
 
 # A curve is as long as this many windows, and the table as many names as fit beside the stream.
 CURVE_WINDOWS = 40
-SHOWN_NAMES = 12
+SHOWN_NAMES = 8
 # Names of one window length that are followed; what is rising is among the newest.
 NAMES = 4_000
-# A name stays on the table for so many windows after its last record.
-STAYS_WINDOWS = 3
+# A name leaves the table so many windows after its last record: what is not mentioned does not rise.
+# Partitions of the topic close their windows at different times, one window apart at most.
+STAYS_WINDOWS = 2
 
 
 @dataclass(slots=True)
@@ -93,8 +94,9 @@ def _rank(curve: Curve) -> tuple[bool, float, int, float]:
 
 def _row(curve: Curve, length_s: float, end_s: float) -> dict[str, Any]:
     newest = curve.newest
-    # The last tumbling window that any name has, so that all curves share one axis.
-    last_start_s = (end_s - 1e-6) // length_s * length_s
+    # The last whole tumbling window that any name has: all curves share one axis, none ends in a window
+    # that has only begun.
+    last_start_s = end_s // length_s * length_s - length_s
     starts = (last_start_s - back * length_s for back in range(CURVE_WINDOWS - 1, -1, -1))
     exact = newest.examples[-1].exact if newest.examples else newest.name
     return {

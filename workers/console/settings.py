@@ -22,8 +22,8 @@ class ConsoleSettings:
     """Further host names by which people reach it, e.g. `console.example`; others are refused."""
     workers: tuple[str, ...] = ()
     """Workers' health addresses, e.g. `http://gpu1:9100`; empty = the one of this machine, if set."""
-    shown_per_s: float = 8.0
-    """Posts that a page is shown a second at most; more cannot be read."""
+    shown_per_s: float = 2.0
+    """Posts that a page is shown a second at most: about what can be read."""
     pages: int = 16
     """Pages that may be open at once."""
     fetch_pictures: bool = True
