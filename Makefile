@@ -70,6 +70,7 @@ bench: setup ## what the workers and the search pool cost; minutes
 	$(STREAM)/python tests/bench/search_pool.py
 	$(STREAM)/python tests/bench/worker_cost.py
 	$(STREAM)/python tests/bench/real_engine.py
+	$(STREAM)/python tests/bench/console_page.py
 	$(STREAM)/python tests/bench/trends.py
 
 faults: setup ## kills workers, brokers and engines, and counts; minutes
