@@ -16,6 +16,7 @@ from schemas.errors import NetworkError
 from schemas.headers import fill_from_event
 from schemas.posts import Post
 from workers.connection import KafkaConnection
+from workers.read_committed import see_through
 from workers.topics import BrokerUnreachable
 
 __all__ = ["LookupFailed", "RecordReader", "post_at"]
@@ -68,12 +69,14 @@ class RecordReader:
 
     async def _opened(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(
-                **self._connection.options(),
-                isolation_level="read_committed",
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                max_partition_fetch_bytes=FETCH_BYTES,
+            consumer = see_through(
+                AIOKafkaConsumer(
+                    **self._connection.options(),
+                    isolation_level="read_committed",
+                    enable_auto_commit=False,
+                    auto_offset_reset="none",
+                    max_partition_fetch_bytes=FETCH_BYTES,
+                )
             )
             try:
                 await consumer.start()

@@ -33,6 +33,7 @@ from workers.mentions.posts import LookupFailed, RecordReader
 from workers.mentions.receiver import Receiver
 from workers.mentions.retries import Dead, Taken, judge
 from workers.mentions.webhook_config import WebhookConfig
+from workers.read_committed import see_through
 from workers.topics import TopicNames
 
 __all__ = ["QuietUntil", "WebhookSender"]
@@ -106,13 +107,15 @@ class WebhookSender:
         producer = AIOKafkaProducer(**self._connection.options(), enable_idempotence=True)
         stack.push_async_callback(producer.stop)
         await producer.start()
-        consumer = AIOKafkaConsumer(
-            **self._connection.options(),
-            group_id=self._group,
-            group_instance_id=self._member,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset=self._config.settings.start,
+        consumer = see_through(
+            AIOKafkaConsumer(
+                **self._connection.options(),
+                group_id=self._group,
+                group_instance_id=self._member,
+                isolation_level="read_committed",
+                enable_auto_commit=False,
+                auto_offset_reset=self._config.settings.start,
+            )
         )
         stack.push_async_callback(consumer.stop)
         session = _Session(self, consumer, producer, reader, receiver)
