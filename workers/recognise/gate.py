@@ -4,8 +4,8 @@
 - After a back-off one post goes through alone, as the probe: nobody else is inside then. When the
   engine answers it, well or badly, the gate opens; otherwise the back-off grows.
 - A post that was inside when the engine's connection broke (EngineLost) is a suspect: each suspect
-  goes through alone before the gate opens for all. The engine breaking under a post that is alone
-  is counted against that post; `solo_deaths` tells how often.
+  goes through alone before the gate opens for all, and stays one while it is turned away unread. The
+  engine breaking under a post that is alone is counted against that post; `solo_deaths` tells how often.
 
 No clock of its own beyond the event loop's; no I/O.
 """
@@ -19,9 +19,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from sake_model.engine.interface import EngineLost, EngineUnavailable
+from sake_model.engine.interface import EngineLost, EngineOverloaded, EngineUnavailable, ModelChanged
 
 __all__ = ["EngineGate", "GateLimits", "Ticket"]
+
+# A well engine that turns a request away before it runs: of a suspect that says nothing.
+TURNED_AWAY = (EngineOverloaded, ModelChanged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,14 @@ class EngineGate:
             if self._probe is ticket:  # it tells nothing about the engine; another one must
                 self._probe = None
             raise
+        except TURNED_AWAY:
+            self._answered(ticket, ran=False)
+            raise
         except BaseException:
-            self._answered(ticket)
+            self._answered(ticket, ran=True)
             raise
         else:
-            self._answered(ticket)
+            self._answered(ticket, ran=True)
         finally:
             self._inside -= 1
             self._advance()
@@ -154,11 +160,11 @@ class EngineGate:
         if was_open:
             self._on_change()
 
-    def _answered(self, ticket: Ticket) -> None:
-        ticket.suspect = False
+    def _answered(self, ticket: Ticket, *, ran: bool) -> None:
+        ticket.suspect = ticket.suspect and not ran
         if self._probe is ticket:
             self._probe = None
-            if not any(other.suspect for other in self._queue):
+            if not any(other.suspect for other in (ticket, *self._queue)):
                 self._reopen()
 
     def _reopen(self) -> None:

@@ -14,6 +14,7 @@ from sake_model.engine.interface import (
     EngineRejected,
     EngineTimeout,
     EngineUnavailable,
+    ModelChanged,
 )
 from schemas.errors import NetworkError, OperatorError, PostError
 from workers.recognise.attempts import Attempts, PostLimits
@@ -107,6 +108,33 @@ async def test_the_post_that_kills_the_engine_alone_twice_is_given_up_and_no_oth
     assert isinstance(failure, Failure)
     assert failure.reason == "kills_engine"
     assert engine.deaths == 3  # once among others, twice alone
+    await asyncio.sleep(2 * QUICK.max_backoff_s)
+    assert gate.open
+
+
+@pytest.mark.parametrize("turned_away", [ModelChanged("another is served"), EngineOverloaded("full")])
+async def test_a_suspect_that_was_turned_away_unread_is_still_tried_alone(turned_away: Exception) -> None:
+    killer = 3
+    engine = FlakyEngine()
+    engine.killers = {killer}
+
+    class TurningAway:
+        """Turns the killer away as often as it comes first after the engine's deaths."""
+
+        left = 2
+
+        async def process(self, message: InMessage, deadline: Deadline) -> tuple[OutMessage, ...]:
+            if message.offset == killer and engine.deaths and engine.up and self.left:
+                self.left -= 1
+                raise turned_away
+            return await engine.process(message, deadline)
+
+    gate = EngineGate(QUICK)
+    processor = TurningAway()
+    results = await run_all(Attempts(processor, gate, POST), 8)
+    dead = {index for index, result in enumerate(results) if isinstance(result, Failure)}
+    assert (dead, processor.left, engine.seen_alone.count(killer)) == ({killer}, 0, 2)
+    assert engine.deaths == 3, "once among others, twice alone: it was never let in among others again"
     await asyncio.sleep(2 * QUICK.max_backoff_s)
     assert gate.open
 
