@@ -7,19 +7,22 @@ Names follow the messaging conventions (spans `process {topic}`, metrics `messag
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import metrics, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from schemas.headers import read_traceparent
+from workers.recognise.letters import Failure
 from workers.recognise.messages import InMessage
 from workers.recognise.state import Phase, WorkerState
 
 __all__ = ["Instruments"]
 
-OFF: AbstractContextManager[None] = nullcontext()
+GivenUp = Callable[[Failure], None]
+"""To be called when the post becomes a dead letter."""
+OFF: AbstractContextManager[GivenUp] = nullcontext(lambda _failure: None)
 
 
 def switched_on(traces: trace.TracerProvider) -> bool:
@@ -79,12 +82,12 @@ class Instruments:
             "sake.engine.awaited", [lambda _: [metrics.Observation(state.phase is Phase.WAITING_FOR_ENGINE)]]
         )
 
-    def post(self, message: InMessage, worker: str) -> AbstractContextManager[None]:
+    def post(self, message: InMessage, worker: str) -> AbstractContextManager[GivenUp]:
         """The span of one post, as the current one; its parent is the post's own `traceparent`."""
         return self._post(message, worker) if self._on else OFF
 
     @contextmanager
-    def _post(self, message: InMessage, worker: str) -> Iterator[None]:
+    def _post(self, message: InMessage, worker: str) -> Iterator[GivenUp]:
         common = {
             "messaging.system": "kafka",
             "messaging.operation.name": "process",
@@ -102,12 +105,19 @@ class Instruments:
             "messaging.message.body.size": len(message.value or b""),
         }
         self._consumed.add(1, common)
+        failed: dict[str, str] = {}
         started = time.perf_counter()
         with self._tracer.start_as_current_span(
             f"process {message.topic}", context=parent, kind=trace.SpanKind.CONSUMER, attributes=attributes
-        ):
-            yield
-        self._duration.record(time.perf_counter() - started, common)
+        ) as span:
+
+            def given_up(failure: Failure) -> None:
+                failed["error.type"] = failure.reason
+                span.set_attribute("error.type", failure.reason)
+                span.set_status(trace.StatusCode.ERROR, str(failure.error))
+
+            yield given_up
+        self._duration.record(time.perf_counter() - started, {**common, **failed})
 
     def committed(self, outputs: Sequence[str], dead: int, took_s: float) -> None:
         """Counts one committed transaction: the topic of each record, and how many are dead letters."""

@@ -179,8 +179,10 @@ class Lane:
     async def _work(self, message: InMessage) -> None:
         bench = self._bench
         try:
-            with bench.instruments.post(message, bench.worker_id):
+            with bench.instruments.post(message, bench.worker_id) as given_up:
                 outcome = await bench.attempts.run(message)
+                if isinstance(outcome, Failure):
+                    given_up(outcome)
         except asyncio.CancelledError:
             raise
         except BaseException as error:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import ProxyTracerProvider, SpanKind, StatusCode, get_current_span
 
+from schemas.errors import PostError
 from workers.recognise.instruments import Instruments
+from workers.recognise.letters import Failure
 from workers.recognise.messages import InMessage
 from workers.recognise.state import WorkerState
 
@@ -55,6 +60,31 @@ def test_a_post_that_raises_marks_its_span() -> None:
         raise KeyError("gone")
     (span,) = exporter.get_finished_spans()
     assert span.status.status_code is StatusCode.ERROR
+
+
+def test_a_dead_letter_is_told_by_the_span_and_the_duration(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, exporter, provider = InMemoryMetricReader(), InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    meters = MeterProvider((reader,))
+    monkeypatch.setattr(metrics, "get_meter", meters.get_meter)
+    instruments = Instruments("g", WorkerState(), provider)
+    with instruments.post(message(), "w") as given_up:
+        given_up(Failure.of(PostError("no"), attempt=1, reason="engine_rejects"))
+    with instruments.post(message(), "w"):
+        pass
+    dead, well = exporter.get_finished_spans()
+    assert dead.attributes is not None
+    assert (dead.attributes["error.type"], dead.status.status_code) == ("engine_rejects", StatusCode.ERROR)
+    assert well.status.status_code is StatusCode.UNSET
+    data = reader.get_metrics_data()
+    assert data is not None
+    found = [
+        point.attributes.get("error.type") if point.attributes else None
+        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+        if metric.name == "messaging.process.duration"
+        for point in metric.data.data_points
+    ]
+    assert sorted(found, key=str) == [None, "engine_rejects"]
 
 
 def test_without_an_sdk_nothing_is_made() -> None:
