@@ -95,7 +95,7 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(name=folder.resolve().name, digest=digest, files_digest=digest)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise OperatorError(f"{path} is no manifest of a checkpoint: {error}") from error
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,22 @@ async def test_what_is_refused_beforehand_never_reaches_the_server(running):
     (running.folder / "environment/bin/python").write_text("#!/bin/sh\necho 'none' >&2\nexit 1\n")
     with pytest.raises(OperatorError, match="none"):
         await running.reload("not_finite")
+    assert running.calls == ["start old", "open old"]
+
+
+@pytest.mark.parametrize(
+    "file", ["sake.json", "config.json", "prompts/last.txt", "prompts/system.txt", "prompts/task.toml"]
+)
+async def test_a_file_that_is_not_utf_8_is_refused_by_its_name(running, file):
+    folder = checkpoint(running.folder / "new")
+    shutil.copytree(str(resources.files("sake_model.prompts") / "compact"), folder / "prompts")
+    text = (folder / file).read_bytes() if (folder / file).exists() else b""
+    (folder / file).write_bytes(text.replace(b"new", b"n\xffw") if file == "sake.json" else b"\xff" + text)
+    if file != "sake.json":
+        digest = digest_of_files(folder)
+        write_manifest(folder, Manifest(name="new", digest=digest, files_digest=digest, prompts="prompts"))
+    with pytest.raises(OperatorError, match=rf"{Path(file).name}\b.*(codec|UTF-8)"):
+        await running.server.reload(folder)
     assert running.calls == ["start old", "open old"]
 
 
