@@ -69,17 +69,18 @@ class _Pair:
         return [mine for mine, _ in both], [other for _, other in both]
 
     def f1(self, policy: Policy, group: str | None = None) -> Figures:
-        """Ours less theirs, of each task that the group has anything of."""
+        """Ours less theirs of each task; empty where no post has anything of the group."""
         mine, others = self.under(policy)
-        figures: Figures = {}
-        for task in tasks_of(self.ours.posts):
-            counts = (
+        counts = {
+            task.value: (
                 self.ours.counts(mine, policy, task, group),
                 self.theirs.counts(others, policy, task, group),
             )
-            if counts[0]:
-                figures[task.value] = self.sure.f1_difference(*counts)
-        return figures
+            for task in tasks_of(self.ours.posts)
+        }
+        if not any(one for one, _ in counts.values()):
+            return {}
+        return {task: self.sure.f1_difference(*both) if both[0] else None for task, both in counts.items()}
 
     def searches(self, policy: Policy) -> Figures:
         """Ours less theirs, a post."""
@@ -96,4 +97,4 @@ class _Pair:
 
 def _asked(post: Weighed) -> object:
     """What has to be equal in both runs."""
-    return post.text, post.groups, post.entities
+    return post.text, post.picture, post.groups, post.entities

@@ -92,8 +92,11 @@ class Ledger:
     def counts(
         self, posts: Sequence[Weighed], policy: Policy, task: Task, group: str | None = None
     ) -> list[Counts]:
-        """One for each post that has anything of the group, in their order."""
-        scores = (self.scores(post, policy, group) for post in posts)
+        """One for each post that has anything of the group, in their order; in a post without a picture
+        nothing has a place, and only MNER counts it.
+        """
+        counted = (post for post in posts if post.picture or task is Task.MNER)
+        scores = (self.scores(post, policy, group) for post in counted)
         return [getattr(each, task.value) for each in scores if each is not None]
 
     def tally(self, post: Weighed, aspect: Aspect) -> SearchTally:

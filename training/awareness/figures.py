@@ -49,7 +49,7 @@ def figures_of(records: Sequence[Weighed], resamples: int = bootstrap.RESAMPLES)
 
 
 def tasks_of(posts: Sequence[Weighed]) -> tuple[Task, ...]:
-    """Where no post has a picture nothing has a place: MNER says it all."""
+    """Those that any post counts for: without pictures nothing has a place."""
     return tuple(Task) if any(post.picture for post in posts) else (Task.MNER,)
 
 
@@ -62,7 +62,7 @@ def _policy(ledger: Ledger, sure: Sure, policy: Policy, tasks: Sequence[Task]) -
         right = [each.right for each in counts]
         total = sum(counts, Counts())
         figures[task.value] = {
-            "f1": sure.f1(counts),
+            "f1": sure.f1(counts) if counts else None,
             "precision": sure.ratio(right, [each.predicted for each in counts]),
             "recall": sure.ratio(right, [each.gold for each in counts]),
             "right_predicted_gold": [total.right, total.predicted, total.gold],
@@ -90,7 +90,9 @@ def _differences(ledger: Ledger, sure: Sure, tasks: Sequence[Task], group: str |
         }
         if any(mine for mine, _ in pairs.values()):
             name = f"{ours.value} - {theirs.value}"
-            figures[name] = {task: sure.f1_difference(*both) for task, both in pairs.items()}
+            figures[name] = {
+                task: sure.f1_difference(*both) if both[0] else None for task, both in pairs.items()
+            }
     return figures
 
 
@@ -101,7 +103,9 @@ def _group(
     for policy in policies:
         by_task = {task: ledger.counts(ledger.under(policy), policy, task, group) for task in tasks}
         if any(by_task.values()):
-            figures[policy.value] = {task.value: sure.f1(counts) for task, counts in by_task.items()}
+            figures[policy.value] = {
+                task.value: sure.f1(counts) if counts else None for task, counts in by_task.items()
+            }
     gold = ledger.counts(ledger.posts, Policy.NEVER, Task.MNER, group)
     return {
         "posts": len(gold),

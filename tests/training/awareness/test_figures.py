@@ -220,6 +220,32 @@ def test_pictures_have_all_three_scores_and_figures_of_image_search():
     assert image["entity"]["auroc"] == [1.0, 1.0, 1.0]
 
 
+def test_a_post_without_a_picture_counts_for_names_and_types_alone():
+    """It says no boxes, gold has none: GMNER would give it away."""
+    posts = [*with_pictures()[:-1], msgspec.structs.replace(SURE, groups=("text only",))]
+    figures = figures_of(posts, DRAWS)
+    never = figures["policies"]["never"]
+    assert never["mner"]["right_predicted_gold"] == [10, 10, 10]
+    assert never["gmner"]["right_predicted_gold"] == never["eeg"]["right_predicted_gold"] == [4, 8, 8]
+    assert never["posts"] == 5
+    assert figures["differences"]["always - never"]["gmner"] == [0.5, 0.5, 0.5]
+    alone = figures["groups"]["text only"]
+    assert (alone["posts"], alone["entities"]) == (1, 2)
+    assert alone["policies"]["never"] == {"gmner": None, "mner": [1.0, 1.0, 1.0], "eeg": None}
+    assert "text only" in told(figures)
+
+
+def test_two_runs_are_compared_by_places_where_there_are_pictures():
+    posts = [*with_pictures()[:-1], msgspec.structs.replace(SURE, groups=("text only",))]
+    found = comparison(posts, posts, DRAWS)
+    assert found["policies"]["never"]["gmner"] == [0.0, 0.0, 0.0]
+    assert found["groups"]["text only"]["never"]["gmner"] is None
+    assert "text only" in compared(found)
+    blind = [msgspec.structs.replace(post, picture=False) for post in posts]
+    with pytest.raises(OperatorError, match="not the same in both"):
+        comparison(posts, blind, DRAWS)
+
+
 def test_fine_types_count_where_gold_has_them():
     gold = Gold(start=0, end=6, type="PER", fine_type="athlete")
     coarse = Answered(found=(Found(start=0, end=6, type="PER", fine_type="actor"),))
