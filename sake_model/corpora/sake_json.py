@@ -18,7 +18,7 @@ import msgspec
 from sake_model.corpora.labelled import Box, LabelledEntity, LabelledPost
 from schemas.errors import OperatorError
 
-__all__ = ["SakeGold", "SakePost", "read_sake_json", "sake_post", "write_sake_json"]
+__all__ = ["SakeGold", "SakePost", "post_id_of", "read_sake_json", "sake_post", "write_sake_json"]
 
 PICTURE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "gif"})
 
@@ -81,13 +81,14 @@ def _labelled(post: SakePost, pictures: Path | None) -> LabelledPost:
             if len(gold.region_box) != 4:
                 raise ValueError(f"{post.img_id}: a region_box has 4 numbers, not {gold.region_box}")
             x1, y1, x2, y2 = gold.region_box
-            found.append((x1, y1, x2, y2))
+            if x2 > x1 and y2 > y1:  # as of VOC files: nothing can lie in a box with no area
+                found.append((x1, y1, x2, y2))
     entities = tuple(
         LabelledEntity(starts[start], starts[end] - 1, kind, boxes=tuple(found))
         for (start, end, kind), found in sorted(boxes.items())
     )
     picture = pictures / post.img_id if pictures is not None else None
-    return LabelledPost(_id(post.img_id), " ".join(post.tokens), entities, picture, tuple(post.tokens))
+    return LabelledPost(post_id_of(post.img_id), " ".join(post.tokens), entities, picture, tuple(post.tokens))
 
 
 def _end(gold: SakeGold, post: SakePost) -> int:
@@ -107,7 +108,8 @@ def _end(gold: SakeGold, post: SakePost) -> int:
     return end
 
 
-def _id(img_id: str) -> str:
+def post_id_of(img_id: str) -> str:
+    """The post's id: the name of its picture file, or that name less its ending."""
     name, dot, suffix = img_id.rpartition(".")
     return name if dot and suffix.lower() in PICTURE_SUFFIXES else img_id
 

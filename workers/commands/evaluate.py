@@ -103,7 +103,7 @@ def evaluate(
         for name in ((predictions, against) if against is not None else (predictions,))
     ]
     for each in joined:
-        if not any(post.found for post in each.posts):
+        if each.extra and not any(post.found for post in each.posts):
             raise OperatorError(f"{each.name} has no recognition of a post of {gold_path}: look at the ids")
     report: dict[str, Any] = {
         "gold": str(gold_path),
@@ -143,7 +143,7 @@ def opened(source: str | None) -> Predictions:
     """The recognitions of a file, where there is one of that name, or of a topic. Raises OperatorError."""
     if source is not None and not source.startswith(TOPIC):
         path = Path(source)
-        if path.is_file():
+        if path.exists() and not path.is_dir():  # a pipe will do
             return read_predictions(path)
         if path.suffix in (".jsonl", ".json") or path.is_absolute() or path.is_dir():
             raise OperatorError(f"{source}: no such file of recognitions")

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Literal
 
 from sake_model.corpora.gold import GoldPost, common_type
+from sake_model.corpora.sake_json import post_id_of
 from sake_model.prompts import load_prompts
 from sake_model.scoring import PostScorer, Prediction, ScoredPost, official, sake_compatible
 from workers.evaluation.predictions import PredictedEntity, PredictedPost, Predictions
@@ -62,13 +63,15 @@ def scorer_of(name: ScorerName, types: frozenset[str]) -> PostScorer:
 
 def join(gold: Mapping[str, GoldPost], predictions: Predictions, *, only_predicted: bool = False) -> Joined:
     """Every post of the gold with what was predicted of it; a post that is missing has no predictions, or
-    is left out (`only_predicted`).
+    is left out (`only_predicted`). A post may be called by its picture file, as SAKE's JSON does.
     """
     types = known_types(gold)
-    joined = Joined(predictions.name, repeated=predictions.repeated)
-    joined.extra = [name for name in predictions.posts if name not in gold]
+    by_id = {name if name in gold else post_id_of(name): post for name, post in predictions.posts.items()}
+    repeated = predictions.repeated + len(predictions.posts) - len(by_id)
+    joined = Joined(predictions.name, repeated=repeated)
+    joined.extra = [name for name in by_id if name not in gold]
     for post in gold.values():
-        found = predictions.posts.get(post.id)
+        found = by_id.get(post.id)
         if found is None:
             joined.missing.append(post.id)
             if only_predicted:

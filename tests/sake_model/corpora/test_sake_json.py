@@ -51,3 +51,11 @@ def test_what_is_no_such_file_is_told(tmp_path, wrong):
     (tmp_path / "posts.json").write_text(wrong)
     with pytest.raises(OperatorError, match=r"posts\.json"):
         read_sake_json(tmp_path / "posts.json")
+
+
+@pytest.mark.parametrize("box", [None, [], [0, 0, 0, 0], [3, 1, 3, 4], [4, 1, 3, 4]])
+def test_a_box_with_no_area_is_none(tmp_path, box):
+    entity = {"start": 0, "end": 0, "entity_type": "PER", "phrase": "a", "region_box": box}
+    post = {"img_id": "1", "tokens": ["a"], "gt_entities": [entity]}
+    (tmp_path / "posts.json").write_text(json.dumps([post]))
+    assert [each.boxes for each in read_sake_json(tmp_path / "posts.json")[0].entities] == [()]

@@ -41,6 +41,14 @@ def test_posts_that_the_gold_does_not_know_are_counted_and_not_scored(tmp_path: 
     assert (found.extra, len(found.posts)) == (["99"], 3)
 
 
+def test_a_post_may_be_called_by_its_picture_file(tmp_path: Path) -> None:
+    found = joined(
+        tmp_path, recognised("1.jpg", ANN), recognised("2"), recognised("2.jpg"), recognised("9.jpg")
+    )
+    assert [len(post.scored.predictions) for post in found.posts] == [1, 0, 0]
+    assert (found.missing, found.extra, found.repeated) == (["3"], ["9"], 1)
+
+
 def test_a_span_that_does_not_read_what_it_says_is_counted(tmp_path: Path) -> None:
     beyond = entity(40, 44, "Oslo", "LOC")
     found = joined(tmp_path, recognised("1", ANN, entity(0, 8, "ann lind", "PER"), beyond))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -166,6 +167,29 @@ def test_every_post_of_another_gold_is_an_error(tmp_path: Path, capsys: pytest.C
     mine = str(write_lines(tmp_path / "mine.jsonl", [recognised("other")]))
     assert cli.run(("evaluate", "--gold", root, "--predictions", mine)) == 2
     assert "has no recognition of a post of" in capsys.readouterr().err
+
+
+def test_nothing_predicted_is_no_score_and_no_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, nothing = str(write_corpus(tmp_path)), str(write_lines(tmp_path / "nothing.jsonl", []))
+    options = ("--gold", root, "--predictions", nothing)
+    for more in ((), ("--scorer", "sake"), ("--only-predicted",), ("--against", nothing)):
+        found = told(capsys, *options, *more)
+        assert [found[task][name] for task in ("gmner", "mner", "eeg") for name in ("f1", "precision")] == [
+            0
+        ] * 6
+    assert cli.run(("evaluate", *options)) == 0
+    assert "0 of 3 posts were recognised; the 3 others count" in capsys.readouterr().out
+
+
+def test_predictions_may_come_through_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, mine = str(write_corpus(tmp_path)), write_lines(tmp_path / "mine.jsonl", [recognised("1", ANN)])
+    inlet, outlet = os.pipe()
+    os.write(outlet, mine.read_bytes())
+    os.close(outlet)
+    assert told(capsys, "--gold", root, "--predictions", f"/dev/fd/{inlet}")["gmner"]["right"] == 1
+    os.close(inlet)
 
 
 def test_a_file_that_is_not_there_is_no_topic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
