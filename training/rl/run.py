@@ -21,9 +21,11 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from sake_model.checkpoint.graft import build_processor
+from sake_model.checkpoint.graft import build_processor, sha256_of_file
+from sake_model.checkpoint.manifest import digest_of_files
 from sake_model.corpora.labelled import LabelledPost
 from sake_model.search.interface import Search
+from schemas.errors import OperatorError
 from training.appendlog import AppendLog
 from training.model_setup import ModelSetup
 from training.rl.checkpoints import last_checkpoint, restore, save
@@ -52,6 +54,17 @@ class RlStart:
     """The policy, and the reference that the KL term holds it to. None = the bare base model."""
     tower: Path | None = None
     """The vision tower; it stays as it is."""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a run's plan remembers of it: contents, wherever they lie. Raises OperatorError."""
+        for path in (self.adapter, self.tower):
+            if path is not None and not path.exists():
+                raise OperatorError(f"there is no {path} to begin with")
+        return {
+            "adapter": digest_of_files(self.adapter) if self.adapter is not None else "",
+            "tower": f"sha256:{sha256_of_file(self.tower)}" if self.tower is not None else "",
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +148,7 @@ def _order(posts: int, epoch: int, seed: int) -> list[int]:
 
 def _facts(posts: Sequence[LabelledPost], model: ModelSetup, plan: RlPlan, start: RlStart) -> dict[str, Any]:
     ids = hashlib.sha256("\n".join(post.id for post in posts).encode()).hexdigest()
-    places = {"adapter": str(start.adapter or ""), "tower": str(start.tower or "")}
-    return {**model.facts, **plan.facts, **places, "posts": len(posts), "post_ids": f"sha256:{ids}"}
+    return {**model.facts, **plan.facts, **start.facts, "posts": len(posts), "post_ids": f"sha256:{ids}"}
 
 
 def _policy(

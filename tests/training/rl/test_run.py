@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 pytestmark = pytest.mark.model
 
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from support.rl import GOLD, PLAN, SETUP, Scripted, answer, lopsided, pictured, script
 from support.secot import search_of
 
@@ -25,7 +25,7 @@ from training.export import adapter_delta
 from training.rl.checkpoints import last_checkpoint
 from training.rl.curves import CURVES_FILE, PLOT_FILE, StepRecord
 from training.rl.rewards import Reward
-from training.rl.run import posts_of_step, run_rl
+from training.rl.run import RlStart, posts_of_step, run_rl
 
 
 class PowerCut(Exception):
@@ -125,6 +125,33 @@ async def test_another_plan_or_other_posts_are_refused_in_the_same_folder(posts,
         await run(tmp_path / "run", posts, replace(PLAN, kl=0.5))
     with pytest.raises(OperatorError, match="posts was 5, is 4"):
         await run(tmp_path / "run", posts[:4])
+
+
+def test_what_a_run_was_begun_with_is_known_by_its_contents_not_by_its_place(tmp_path):
+    adapter, tower = tmp_path / "adapter", tmp_path / "tower.safetensors"
+    adapter.mkdir()
+    (adapter / "adapter_model.safetensors").write_bytes(b"1")
+    tower.write_bytes(b"2")
+    begun = RlStart(adapter, tower).facts
+    moved = RlStart(adapter.rename(tmp_path / "moved"), tower.rename(tmp_path / "moved.safetensors"))
+    assert moved.facts == begun
+    assert RlStart().facts == {"adapter": "", "tower": ""}
+    (tmp_path / "moved.safetensors").write_bytes(b"3")
+    assert moved.facts == {**begun, "tower": moved.facts["tower"]} != begun
+    (tmp_path / "moved/adapter_model.safetensors").write_bytes(b"3")
+    assert moved.facts["adapter"] != begun["adapter"]
+    with pytest.raises(OperatorError, match=r"there is no .*nowhere"):
+        _ = RlStart(tmp_path / "nowhere").facts
+
+
+async def test_a_run_does_not_go_on_from_an_adapter_that_was_made_anew_in_its_place(posts, tmp_path):
+    await run(tmp_path / "first", posts, replace(PLAN, steps=1))
+    start = RlStart(tmp_path / "first/adapter")
+    await run(tmp_path / "second", posts, replace(PLAN, steps=1), start=start)
+    weights = tmp_path / "first/adapter/adapter_model.safetensors"
+    save_file({name: 2 * each for name, each in load_file(weights).items()}, weights)
+    with pytest.raises(OperatorError, match="adapter was 'sha256:"):
+        await run(tmp_path / "second", posts, start=start)
 
 
 async def test_groups_that_are_all_alike_teach_nothing(posts, tmp_path):
