@@ -263,9 +263,8 @@ class EngineServer:
 
     def _supervision(self) -> Supervision:
         options = self._options
-        return Supervision(
-            self.root_url, token=self._token, model=options.served_name, api_key=options.api_key
-        )
+        model, key = options.served_name, options.key(os.environ)
+        return Supervision(self.root_url, token=self._token, model=model, api_key=key)
 
     async def _announced(self, folder: Path) -> bool:
         """Tells the server that it serves this folder; it answers nobody before. False when it cannot be

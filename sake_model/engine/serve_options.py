@@ -14,6 +14,9 @@ from schemas.errors import OperatorError
 
 __all__ = ["ServeOptions", "free_port", "is_cpu_build", "serve_command", "serve_environment"]
 
+KEY_VARIABLE = "VLLM_API_KEY"
+"""vLLM's own, for the key that it asks for."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
@@ -56,6 +59,10 @@ class ServeOptions:
     def executable(self) -> Path:
         """The `vllm` command of the model environment."""
         return self.environment / "bin" / "vllm"
+
+    def key(self, inherited: Mapping[str, str]) -> str | None:
+        """The bearer token that the server asks for: ours, or the one that the operator set for vLLM."""
+        return self.api_key or inherited.get(KEY_VARIABLE) or None
 
 
 def is_cpu_build(environment: Path) -> bool:
@@ -124,5 +131,5 @@ def serve_environment(options: ServeOptions, inherited: Mapping[str, str]) -> di
     # Its development endpoints run anything that they are told to.
     forced = {"VLLM_SERVER_DEV_MODE": "0"}
     if options.api_key is not None:
-        forced["VLLM_API_KEY"] = options.api_key
+        forced[KEY_VARIABLE] = options.api_key
     return {**ours, **kept, **forced}

@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 TOKEN = os.environ.get("SAKE_SUPERVISOR_TOKEN", "")
+KEY = f"Bearer {os.environ['VLLM_API_KEY']}" if "VLLM_API_KEY" in os.environ else ""
 
 
 def note(call: str) -> None:
@@ -41,6 +42,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.startswith("/sake/") and self.headers["sake-supervisor-token"] != TOKEN:
             self._answer(404, {})
+        elif self.path.startswith("/v1/") and KEY not in ("", self.headers["Authorization"]):
+            self._answer(401, {"error": "Unauthorized"})
         elif self.path == "/sake/swap":
             self._swap(json.loads(body)["folder"])
         elif self.path == "/sake/open":

@@ -211,6 +211,17 @@ async def test_weights_that_went_live_under_load_do_not_open_the_door_to_any_oth
         await running.reload("mumbling")
 
 
+async def test_a_key_that_only_vllm_was_given_is_shown_to_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("VLLM_API_KEY", "the operator's own")
+    monkeypatch.setenv("FAKE_VLLM_PIDS", str(tmp_path / "pids"))
+    options = ServeOptions(
+        str(checkpoint(tmp_path / "old")), environment(tmp_path / "environment"), reloadable=True
+    )
+    async with EngineServer(options, tmp_path / "engine.log", LIMITS) as server:
+        await asyncio.wait_for(server.ready(), 10)
+        assert (await server.reload(checkpoint(tmp_path / "new", b"\2"))).served.manifest.name == "new"
+
+
 async def test_what_is_refused_beforehand_never_reaches_the_server(running):
     with pytest.raises(OperatorError, match="no checkpoint folder"):
         await running.server.reload(running.folder / "nowhere")
