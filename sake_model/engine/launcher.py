@@ -22,7 +22,7 @@ from sake_model.checkpoint.interchange import check_finite, check_interchangeabl
 from sake_model.engine import guard
 from sake_model.engine.reload import ReloadFailed, ReloadLimits, Supervision
 from sake_model.engine.serve_options import ServeOptions, free_port, serve_command, serve_environment
-from sake_model.engine.served import Served, served_by
+from sake_model.engine.served import Served, check_unchanged, served_by
 from sake_model.engine.turnstile import TOKEN_VARIABLE
 from sake_model.grounding import ResizeLimits
 from schemas.errors import EngineError, OperatorError
@@ -203,11 +203,8 @@ class EngineServer:
 
     def _checked(self, serving: Path, folder: Path) -> Served:
         """Reads all of the folder. Raises OperatorError."""
-        if self._served is not None and served_by(serving) != self._served:
-            raise OperatorError(
-                f"{serving} was changed since it is being served, so that nothing could be taken back: "
-                "restart the server"
-            )
+        if self._served is not None:
+            check_unchanged(serving, self._served)
         check_interchangeable(serving, folder, self._sizes)
         fresh = served_by(folder)
         check_finite(folder, self._options.environment / "bin" / "python")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from sake_model.checkpoint.manifest import MANIFEST_FILE, Manifest, read_manifest
+from sake_model.checkpoint.manifest import MANIFEST_FILE, Manifest, read_manifest, verify
 from sake_model.engine.turnstile import MODEL_PATH, REVISION_HEADER
 from sake_model.prompts import PromptSet, prompt_files, prompts_from
 from schemas.errors import OperatorError
 
-__all__ = ["MODEL_PATH", "REVISION_HEADER", "Served", "read_served", "served_by"]
+__all__ = ["MODEL_PATH", "REVISION_HEADER", "Served", "check_unchanged", "read_served", "served_by"]
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +61,19 @@ def served_by(folder: Path) -> Served:
     )
     served.prompt_set()
     return served
+
+
+def check_unchanged(folder: Path, served: Served) -> None:
+    """That the folder holds what was served from it, its weights too: it is what a change of weights goes
+    back to. Reads every byte. Raises OperatorError.
+    """
+    nothing = f"{folder} was changed since it is being served, so that nothing could be taken back"
+    if served_by(folder) != served:
+        raise OperatorError(f"{nothing}: restart the server")
+    try:
+        verify(folder)
+    except OperatorError as error:
+        raise OperatorError(f"{nothing}: {error}; then restart the server") from error
 
 
 def read_served(body: bytes) -> Served:

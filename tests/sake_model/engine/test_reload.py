@@ -211,6 +211,14 @@ async def test_weights_that_went_live_under_load_do_not_open_the_door_to_any_oth
         await running.reload("mumbling")
 
 
+async def test_weights_that_were_overwritten_in_place_are_noticed(running):
+    weights = running.folder / "old/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\7")
+    with pytest.raises(OperatorError, match=r"old was changed since.*could be taken back.*sake\.json"):
+        await running.reload("new")
+    assert running.calls == ["start old", "open old"]
+
+
 async def test_a_key_that_only_vllm_was_given_is_shown_to_it(monkeypatch, tmp_path):
     monkeypatch.setenv("VLLM_API_KEY", "the operator's own")
     monkeypatch.setenv("FAKE_VLLM_PIDS", str(tmp_path / "pids"))
