@@ -196,9 +196,8 @@ class EngineServer:
             _reloads.add(1, {"sake.outcome": outcome})
         _held.record(reloaded.held_s)
         manifest = fresh.manifest
-        logger.info(
-            "%s %s is live; turns were held for %.2f s", manifest.name, manifest.digest, reloaded.held_s
-        )
+        held = f"turns were held for {reloaded.held_s:.2f} s"
+        logger.info("%s %s is live; %s", manifest.name, manifest.digest, held)
         return reloaded
 
     def _checked(self, serving: Path, folder: Path) -> Served:
@@ -214,30 +213,30 @@ class EngineServer:
         self, supervision: Supervision, serving: Path, folder: Path, fresh: Served
     ) -> Reloaded:
         """The change itself. Weights are measured by those they replace: a model that never spoke the
-        format (a random one, in a test) bars nobody.
+        format (a random one, in a test) bars nobody; one that was not tried counts as one that does.
         """
-        old, limits, speaks = self._served, self._limits.reload, self._speaks
+        old, limits, speaks = self._served, self._limits.reload, self._speaks is not False
         assert old is not None
         began_s = time.monotonic()
         try:
             withdrawn = await supervision.swap(folder, limits)
             if not await supervision.opening(fresh, limits) and speaks:
-                raise ReloadFailed("no trial post was answered in the format, by the old weights they were")
+                raise ReloadFailed("no trial post was answered in the format")
             await supervision.let_in(fresh)
             held_s = time.monotonic() - began_s
             # Turns pass again: the whole answers of a slow machine must not hold the stream up.
-            answers = await self._tried(supervision, fresh)
+            answers = await self._tried(supervision, fresh, limits.tries)
             if speaks and answers is False:
-                raise ReloadFailed(
-                    "no trial post was answered with a whole turn, by the old weights they were"
-                )
+                raise ReloadFailed("no trial post was answered with a whole turn")
+            if speaks and answers is None:
+                raise ReloadFailed("the server was too busy to try it: reload when less is asked of it")
         except EngineError as error:
             await self._take_back(supervision, serving, old)
             raise OperatorError(f"{folder} was taken back, {serving} is served: {error}") from error
         except BaseException:
             self._renew.set()  # else a server that looks well would hold all turns back for ever
             raise
-        if answers is not None:  # too busy to tell: what was known of the old ones still measures the next
+        if answers is not None:
             self._speaks = answers
         return Reloaded(fresh, held_s, withdrawn)
 
@@ -282,13 +281,19 @@ class EngineServer:
             return False
         return True
 
-    async def _tried(self, supervision: Supervision, served: Served) -> bool | None:
-        """Whether it answers in the format now; None where the server was too busy to tell."""
-        try:
-            return await supervision.trial(served, self._limits.reload)
-        except EngineError as error:
-            logger.warning("%s was not tried: %s", served.manifest.name, error)
-            return None
+    async def _tried(self, supervision: Supervision, served: Served, tries: int = 1) -> bool | None:
+        """Whether it answers in the format now; None where the server was too busy to tell, or ended."""
+        starts = self.starts
+        while self.starts == starts:  # one that was started again holds other weights
+            tries -= 1
+            try:
+                return await supervision.trial(served, self._limits.reload)
+            except EngineError as error:
+                logger.warning("%s was not tried: %s", served.manifest.name, error)
+            if not tries:
+                break
+            await asyncio.sleep(self._limits.reload.pause_s)
+        return None
 
     async def _supervise(self) -> NoReturn:
         failed, backoff_s = 0, self._limits.first_backoff_s

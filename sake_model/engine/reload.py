@@ -42,6 +42,10 @@ class ReloadLimits:
     """How much of a turn is tried while no post is answered: with its first tag, a broken model fails."""
     trial_tokens: int = 256
     """Of one trial turn at most."""
+    tries: int = 4
+    """How often whole turns are tried on a server that is too busy for them, before they count as failed."""
+    pause_s: float = 2.0
+    """Between two of those."""
 
 
 # Short, as posts are; the first names nobody, so that its answer is short as well.

@@ -24,7 +24,7 @@ LIMITS = SupervisorLimits(
     first_backoff_s=0.05,
     stop_grace_s=0.5,
     unwell_after_s=2.0,
-    reload=ReloadLimits(drain_s=0.01, trial_timeout_s=5.0),
+    reload=ReloadLimits(drain_s=0.01, trial_timeout_s=5.0, tries=3, pause_s=0.02),
 )
 
 
@@ -200,15 +200,65 @@ async def test_a_change_that_is_broken_off_leaves_no_server_that_holds_all_turns
     assert running.calls[-2:] == ["start old", "open old"]
 
 
-async def test_weights_that_went_live_under_load_do_not_open_the_door_to_any_others(running, monkeypatch):
-    async def busy(*_):
-        raise ReloadFailed("the queue is full")
+class Busy:
+    """A server whose queue is full for the next trials."""
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Supervision, "trial", busy)
+    def __init__(self, monkeypatch) -> None:
+        self.times = 0
+        trial = Supervision.trial
+
+        async def perhaps(*asked):
+            self.times -= 1
+            if self.times >= 0:
+                raise ReloadFailed("the queue is full")
+            return await trial(*asked)
+
+        monkeypatch.setattr(Supervision, "trial", perhaps)
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    return Busy(monkeypatch)
+
+
+async def test_a_server_that_is_busy_for_a_moment_tries_new_weights_all_the_same(busy, running):
+    busy.times = LIMITS.reload.tries - 1
+    with pytest.raises(OperatorError, match=r"(?s)was taken back.*a whole turn"):
+        await running.reload("rambling")
+    busy.times = LIMITS.reload.tries - 1
+    assert (await running.reload("new")).served.manifest.name == "new"
+
+
+async def test_weights_that_no_trial_could_judge_are_taken_back(busy, running):
+    busy.times = LIMITS.reload.tries
+    with pytest.raises(OperatorError, match=r"(?s)was taken back.*too busy.*reload when less is asked"):
         await running.reload("new")
+    assert running.calls[2:] == ["swap new", "open new", "swap old", "open old"]
+    assert running.serves == "old"
+
+
+async def test_weights_that_were_not_tried_at_the_start_open_the_door_to_no_others(busy, running):
+    busy.times = 1
+    await killed_and_ready_again(running)
+    assert busy.times == 0
     with pytest.raises(OperatorError, match="was taken back"):
         await running.reload("mumbling")
+
+
+async def test_a_server_that_was_started_again_meanwhile_is_not_tried_with_its_other_weights(
+    running, monkeypatch
+):
+    tried = []
+
+    async def started_again(*_):
+        tried.append(running.server.starts)
+        running.server.starts += 1
+        raise ReloadFailed("the connection broke")
+
+    monkeypatch.setattr(Supervision, "trial", started_again)
+    with pytest.raises(OperatorError, match="was taken back"):
+        await running.reload("new")
+    assert tried == [1]
 
 
 async def test_weights_that_were_overwritten_in_place_are_noticed(running):
