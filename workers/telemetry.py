@@ -51,6 +51,10 @@ HISTOGRAMS: dict[str, tuple[float, ...]] = {
     "gen_ai.execute_tool.duration": MODEL_S,
     # One attempt at one search provider.
     "sake.search.provider.duration": QUICK_S,
+    # A trends worker keeps its state.
+    "sake.trends.checkpoint.duration": QUICK_S,
+    # One attempt to hand a mention to the webhook.
+    "sake.mentions.webhook.duration": QUICK_S,
     # Turns were held while the server's weights changed.
     "sake.engine.held": (*QUICK_S, 20.0, 40.0),
 }
