@@ -11,7 +11,7 @@ Both are half-open: `--until` names the first that is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -36,6 +36,12 @@ class Bound:
     def named(self, partition: int) -> int | None:
         """The offset that is named for a partition; None where there is none."""
         return dict(self.by_partition).get(partition, self.offset)
+
+    def check(self, partitions: Set[int]) -> None:
+        """Raises OperatorError where it names a partition that is none of these."""
+        if unknown := sorted({number for number, _ in self.by_partition} - partitions):
+            numbers = ", ".join(map(str, unknown))
+            raise OperatorError(f"no partition {numbers}: the topic has {len(partitions)}, counted from 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,8 @@ async def replay_topic(
     BrokerUnreachable, and OperatorError too when another run of the same replay has taken over.
     """
     partitions = await check_topics(connection, (replay.source,))
+    for bound in (replay.bounds.start, replay.bounds.end):
+        bound.check(set(range(partitions[replay.source])))
     report = TopicReport()
     shape = TopicShape(partitions=partitions[replay.source], replication=replication)
     report.target_made = bool(await create_topic(connection, replay.target, shape))

@@ -38,3 +38,9 @@ def test_offsets_of_some_partitions_leave_the_others_open() -> None:
     bound = parse_bound("--from", "0:5,2:7")
     assert [bound.named(number) for number in range(4)] == [5, None, 7, None]
     assert parse_bound("--from", "9").named(3) == 9
+
+
+def test_a_partition_that_the_topic_has_not_is_an_error() -> None:
+    parse_bound("--from", "0:5,3:1").check({0, 1, 2, 3})
+    with pytest.raises(OperatorError, match="no partition 4, 77: the topic has 4"):
+        parse_bound("--from", "0:5,77:1,4:1").check({0, 1, 2, 3})
