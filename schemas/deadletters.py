@@ -90,7 +90,7 @@ class DeadLetter:
         }
         try:
             why = msgspec.convert(ours, DeadLetterHeaders, strict=False)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, ValueError) as error:  # the latter: a year beyond 9999
             raise NotADeadLetter(f"not a dead letter: {error}") from error
         return cls(key=key, value=value, why=why, headers=_foreign(headers))
 

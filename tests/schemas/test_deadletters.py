@@ -96,6 +96,8 @@ def test_what_is_not_a_dead_letter_is_refused(broken: str) -> None:
     headers = dict(DeadLetter(key=None, value=None, why=WHY).kafka_headers())
     with pytest.raises(NotADeadLetter, match=broken):
         DeadLetter.read(None, None, (headers | {PREFIX + broken: b"?"}).items())
+    with pytest.raises(NotADeadLetter):  # as seconds: the year 10000
+        DeadLetter.read(None, None, (headers | {PREFIX + "time": b"253402300800"}).items())
     del headers[PREFIX + broken]
     with pytest.raises(NotADeadLetter, match=broken):
         DeadLetter.read(None, None, headers.items())

@@ -22,7 +22,6 @@ def letter_of(letter: DeadLetter) -> dict[str, Any]:
         "reason": shortened(why.reason, 60),
         "fault": why.fault.value,
         "stage": why.stage.value,
-        "attempt": why.attempt,
         "message": shortened(why.exception_message, 400),
         "place": shortened(f"{why.topic}[{why.partition}]@{why.offset}", 120),
         "bytes": len(letter.value or b""),
