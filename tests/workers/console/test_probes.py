@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import aiohttp
+import orjson
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from workers.console.metrics import search_figures
+from workers.console.metrics import CALLS, search_figures
 from workers.console.probes import ask
 from workers.health import health_server
 from workers.recognise.state import LaneState, Phase, WorkerState
@@ -85,3 +88,38 @@ async def test_who_does_not_answer_is_in_trouble() -> None:
     async with aiohttp.ClientSession() as http:
         told = await ask(http, "http://127.0.0.1:9")
     assert set(told) == {"address", "trouble"}
+
+
+def metrics(*lines: str) -> str:
+    return "# TYPE sake_search_provider_calls counter\n" + "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("value", ["+Inf", "-Inf", "NaN", "1e300", "-7"])
+def test_what_no_counter_reaches_counts_nothing(value: str) -> None:
+    told = search_figures(
+        metrics(
+            f'{CALLS}{{provider="a",outcome="hit"}} {value}',
+            f'{CALLS}{{provider="b",outcome="hit"}} 5',
+            f'sake_search_cache_lookups_total{{outcome="hit"}} {value}',
+        )
+    )
+    assert told is not None
+    assert [each["calls"] for each in told["providers"]] == [{"hit": 0}, {"hit": 5}]
+    assert told["cache_known"] == 0
+    orjson.dumps(told)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        CALLS + "{" + ",".join(f'l{i}="c"' for i in range(60_000)) + "} 1",
+        CALLS + '{provider="' + '\\"' * 300_000 + '"} 1',
+        "\n".join(["other 1"] * 200_000),
+        "\n".join([CALLS + '{provider="a"} 1'] * 40_000),
+    ],
+    ids=["labels", "quotes", "others", "ours"],
+)
+def test_a_metrics_page_made_to_be_slow_does_not_hold_up_the_console(line: str) -> None:
+    began_s = time.process_time()
+    search_figures(metrics(line))
+    assert time.process_time() - began_s < 0.5
