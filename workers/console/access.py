@@ -65,12 +65,13 @@ class Access:
             return _plain(405, "There is nothing to change here.")
         if _from_elsewhere(request):
             return _plain(403, "Another site's page asks for this.")
-        if not self.token or _same(request.cookies.get(COOKIE, ""), self._session):
+        cookie = _cookie_name(request)
+        if not self.token or _same(request.cookies.get(cookie, ""), self._session):
             return None
         if request.path == "/" and _same(request.query.get("token", ""), self.token):
             # The address without the token: no history, no bookmark and no screen keeps it.
             answer = web.Response(status=303, headers={"Location": "/"})
-            answer.set_cookie(COOKIE, self._session, httponly=True, samesite="Strict", path="/")
+            answer.set_cookie(cookie, self._session, httponly=True, samesite="Strict", path="/")
             return answer
         return _plain(401, "Open the address that `sake console` printed: it carries the token.")
 
@@ -107,14 +108,25 @@ def _is_address(host: str) -> bool:
     return True
 
 
+def _cookie_name(request: web.Request) -> str:
+    """One for each port: browsers do not tell a host's ports apart, and one console is not another."""
+    address = request.get_extra_info("sockname")
+    return f"{COOKIE}_{address[1]}" if isinstance(address, tuple) else COOKIE
+
+
 def _from_elsewhere(request: web.Request) -> bool:
-    """Whether a page of another site asks, other than by a link that a person followed."""
-    site = request.headers.get("Sec-Fetch-Site", "none")
-    return site == "cross-site" and request.headers.get("Sec-Fetch-Mode") != "navigate"
+    """Whether another origin's page asks, other than by a link to the page that a person followed.
+
+    What else listens on this host is "same-site", and a stranger to us all the same.
+    """
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("cross-site", "same-site"):
+        return False
+    return request.path != "/" or request.headers.get("Sec-Fetch-Mode") != "navigate"
 
 
 def _same(given: str, right: str) -> bool:
-    return hmac.compare_digest(given.encode(), right.encode())
+    # Bytes of a header that are no UTF-8 come as lone surrogates.
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), right.encode())
 
 
 def _plain(status: int, text: str) -> web.Response:

@@ -56,8 +56,15 @@ async def test_another_sites_page_gets_nothing_but_a_link_to_here_works() -> Non
         for path in ("/", "/events", "/main.js"):
             answer = await asked(one, path, Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors")
             assert answer.status == 403
-        answer = await asked(one, Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate")
-        assert answer.status == 200
+            answer = await asked(one, path, Sec_Fetch_Site="same-site", Sec_Fetch_Mode="cors")
+            assert answer.status == 403  # another port of this host
+        for site in ("cross-site", "same-site"):
+            answer = await asked(one, Sec_Fetch_Site=site, Sec_Fetch_Mode="navigate")
+            assert answer.status == 200
+            answer = await asked(one, "/events", Sec_Fetch_Site=site, Sec_Fetch_Mode="navigate")
+            assert answer.status == 403
+        for site in ("same-origin", "none"):
+            assert (await asked(one, "/main.js", Sec_Fetch_Site=site)).status == 200
 
 
 async def test_nothing_can_be_changed() -> None:
@@ -128,8 +135,36 @@ async def test_the_first_visit_brings_the_token_and_gets_a_cookie_that_does_the_
 
 async def test_a_wrong_cookie_opens_nothing() -> None:
     async with client(Access("0.0.0.0")) as one:
-        assert (await asked(one, Cookie="sake_console=wrong")).status == 401
-        assert (await asked(one, Cookie="sake_console=")).status == 401
+        for value in ("wrong", "", "\udcff\udcfe"):  # the last: bytes that are no UTF-8
+            cookie = f"sake_console_{one.server.port}={value}"
+            assert (await asked(one, Cookie=cookie)).status == 401
+
+
+async def test_two_consoles_of_one_host_do_not_take_each_others_cookie() -> None:
+    mine, other = Access("0.0.0.0"), Access("0.0.0.0")
+    async with client(mine) as first, client(other) as second:
+        one = (await asked(first, f"/?token={mine.token}")).cookies
+        two = (await asked(second, f"/?token={other.token}")).cookies
+        assert not one.keys() & two.keys()
+        together = "; ".join(f"{name}={kept.value}" for name, kept in (*one.items(), *two.items()))
+        first.session.cookie_jar.clear()
+        second.session.cookie_jar.clear()
+        assert (await asked(first, Cookie=together)).status == 200
+        assert (await asked(second, Cookie=together)).status == 200
+
+
+async def test_an_answer_to_our_own_mistake_keeps_the_page_ours_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(Previews, "get", broken)
+    async with client(Access("127.0.0.1")) as one:
+        answer = await asked(one, "/picture/" + "0" * 24)
+        assert answer.status == 500
+        assert answer.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
+        assert "mistake" not in await answer.text()
 
 
 async def test_reached_by_others_it_answers_to_addresses_and_its_own_name() -> None:
