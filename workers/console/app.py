@@ -29,6 +29,8 @@ WRITE_S = 20.0
 """A page that takes nothing for so long is gone, whatever TCP says."""
 RETRY_MS = 1500
 """After which a browser comes back by itself."""
+# Cards are numbered from 1: more digits are no number of ours, and no JSON integer.
+MAX_NUMBER_DIGITS = 15
 MAX_AGE = "private, max-age=3600, immutable"
 
 # What is served, and nothing else: the page is a handful of files.
@@ -53,10 +55,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def console_app(hub: Hub, access: Access, previews: Previews, *, clients: int) -> web.Application:
     """The application; at most `clients` pages are served at once."""
     app = web.Application(middlewares=[guarded], client_max_size=1024)
+    app.on_response_prepare.append(kept_ours)
     app[HUB], app[ACCESS], app[PREVIEWS], app[CLIENTS] = hub, access, previews, clients
     app.add_routes(
         [
-            web.get("/events", events),
+            web.get("/events", events, allow_head=False),  # its answer would never end
             web.get("/picture/{name:[0-9a-f]{24}}", picture),
             web.get("/{file:[a-z.]*}", page_file),
         ]
@@ -66,19 +69,14 @@ def console_app(hub: Hub, access: Access, previews: Previews, *, clients: int) -
 
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Who may not look is refused; every answer carries the headers that keep the page ours."""
+    """Who may not look is refused."""
     refused = request.app[ACCESS].refusal(request)
-    if refused is not None:
-        refused.headers.update(HEADERS)
-        return refused
-    try:
-        answer = await handler(request)
-    except web.HTTPException as error:
-        error.headers.update(HEADERS)
-        raise
-    if not answer.prepared:
-        answer.headers.update({name: value for name, value in HEADERS.items() if name not in answer.headers})
-    return answer
+    return await handler(request) if refused is None else refused
+
+
+async def kept_ours(_: web.Request, answer: web.StreamResponse) -> None:
+    """Every answer carries the headers that keep the page ours, those to our own mistakes too."""
+    answer.headers.update({name: value for name, value in HEADERS.items() if name not in answer.headers})
 
 
 async def page_file(request: web.Request) -> web.Response:
@@ -109,9 +107,8 @@ async def events(request: web.Request) -> web.StreamResponse:
     hub = request.app[HUB]
     if len(hub.clients) >= request.app[CLIENTS]:
         raise web.HTTPServiceUnavailable(text="Too many open pages.\n")
-    run, _, number = request.headers.get("Last-Event-ID", request.query.get("after", "")).partition("-")
-    after = int(number) if run == hub.run and number.isascii() and number.isdigit() else 0
-    response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream; charset=utf-8"})
+    after = number_of(request.headers.get("Last-Event-ID", request.query.get("after", "")), hub.run)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
     await response.prepare(request)
     client = hub.enter(Find.parse(request.query.get("find", "")), after)
     try:
@@ -121,11 +118,23 @@ async def events(request: web.Request) -> web.StreamResponse:
             if message := due(hub, client):
                 await _write(response, message)
             await asyncio.sleep(TICK_S)
-    except (ConnectionResetError, TimeoutError):
+    except TimeoutError:
+        log.debug("a page takes nothing")
+        if request.transport is not None:
+            # Closed in the usual way it would keep what it did not take until it does.
+            request.transport.abort()
+    except ConnectionResetError:
         log.debug("a page has gone")
     finally:
         hub.leave(client)
     return response
+
+
+def number_of(event_id: str, run: str) -> int:
+    """The card's number in an event id of this run; 0 of anything else."""
+    its_run, _, number = event_id.partition("-")
+    ours = its_run == run and len(number) <= MAX_NUMBER_DIGITS and number.isascii() and number.isdigit()
+    return int(number) if ours else 0
 
 
 async def _write(response: web.StreamResponse, message: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,8 +18,11 @@ from support.console_stream import own_stream
 from support.records import entity, post, recognition
 
 from schemas.codec import encode
+from schemas.deadletters import DeadLetter, Stage, why_dead
+from schemas.errors import PostError
 from schemas.posts import ImageSource
 from schemas.recognitions import PictureFacts
+from workers.console import app as app_module
 from workers.console.access import Access
 from workers.console.app import TICK_S, beat, console_app, due
 from workers.console.find import Find
@@ -68,7 +72,20 @@ async def test_a_page_is_opened_with_what_has_passed_and_comes_back_to_what_it_m
         assert len(again) == 5  # another run's numbers mean nothing here
 
 
-@pytest.mark.parametrize("last", ["", "-", "x", "x-y-z", "x-99999999999999999999", "\u0663", "%s--1"])
+@pytest.mark.parametrize(
+    "last",
+    [
+        "",
+        "-",
+        "x",
+        "x-y-z",
+        "x-99999999999999999999",
+        "\u0663",
+        "%s--1",
+        "%s-" + "9" * 20,
+        "%s-" + "9" * 5_000,
+    ],
+)
 async def test_a_bent_event_id_is_no_event_id(last: str) -> None:
     hub = Hub(shown_per_s=50)
     async with opened(hub) as one:
@@ -89,6 +106,35 @@ async def test_more_pages_than_are_allowed_are_turned_away_and_those_that_close_
             while hub.clients:
                 await asyncio.sleep(0.02)
         assert (await one.get("/events")).status == 200
+
+
+async def test_a_page_that_takes_nothing_for_long_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "WRITE_S", 0.2)
+    hub = Hub(shown_per_s=8)
+    hub.panel("large", {"x": "x" * 30_000_000})  # more than the sockets between us take
+    async with opened(hub) as one:
+        assert one.server.port is not None
+        reader, writer = await asyncio.open_connection("127.0.0.1", one.server.port, limit=1)
+        writer.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while not hub.clients:
+                await asyncio.sleep(0.02)
+            while hub.clients:
+                await asyncio.sleep(0.02)
+            got_bytes = 0
+            with contextlib.suppress(ConnectionResetError):
+                while data := await reader.read(1 << 20):
+                    got_bytes += len(data)
+            assert got_bytes < 20_000_000  # what lay in the sockets, and nothing that we had kept
+        writer.close()
+
+
+async def test_the_stream_has_no_head_to_ask_for() -> None:
+    hub = Hub(shown_per_s=8)
+    async with opened(hub) as one:
+        assert (await one.head("/events")).status == 404
+        assert not hub.clients
 
 
 async def test_a_page_that_reads_nothing_costs_nothing() -> None:
@@ -212,3 +258,13 @@ async def test_the_figures_come_once_a_second() -> None:
     version, figures = hub.panels["pulse"]
     assert version <= 3
     assert figures["recent_posts"] == 0
+
+
+async def test_no_number_in_a_dead_letter_can_end_the_stream() -> None:
+    hub = Hub(shown_per_s=8)
+    client = hub.enter(Find(), 0)
+    why = why_dead(
+        PostError("x"), topic="t", partition=0, offset=1, stage=Stage.DECODE, attempt=10**30, reason="r"
+    )
+    hub.letter(DeadLetter(key=b"k", value=b"v", why=why))
+    assert b"event: letters" in due(hub, client)
