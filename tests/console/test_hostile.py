@@ -314,3 +314,23 @@ def test_evidence_opens_apart_and_tells_nobody_where_from(page: Any, console: Se
     assert link.get_attribute("target") == "_blank"
     assert set((link.get_attribute("rel") or "").split()) >= {"noopener", "noreferrer"}
     assert page.locator("#detail .evidence > li").count() == 2
+
+
+def test_names_that_look_the_same_pile_up_nowhere(page: Any, console: Served) -> None:
+    """Two names that are equal where they are cut, told again and again: two rows, as before."""
+    same = "n" * 200
+    for minute in range(6):
+        for ending in ("a", "b"):
+            trend = Trend(
+                name=same + ending,
+                type="constructor",  # of every object of the page's language
+                window_start=NOW + timedelta(minutes=minute),
+                window_end=NOW + timedelta(minutes=minute + 1),
+                mentions=minute + 1,
+                posts=1,
+            )
+            console.do(partial(lambda hub, trend: hub.rising.add(trend), trend=trend))
+        console.do(lambda hub: hub.tick())
+        page.wait_for_selector(f".rise-count >> text={minute + 1}")
+    assert page.locator("#names > li").count() == 2
+    assert page.locator("#names mark.other").count() == 2

@@ -30,11 +30,15 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Keeps `list`'s children equal to `items`: kept by key, made once, updated in place. */
+/** Keeps `list`'s children equal to `items`: kept by key, made once, updated in place. A key may come twice. */
 export function keyed(list, items, keyOf, make, update) {
   const known = new Map([...list.children].map((child) => [child.dataset.key, child]));
+  const used = new Map();
   items.forEach((item, index) => {
-    const key = String(keyOf(item));
+    const name = String(keyOf(item));
+    const nth = (used.get(name) ?? 0) + 1;
+    used.set(name, nth);
+    const key = nth > 1 ? `${name}\u0001${nth}` : name;
     let child = known.get(key);
     if (child === undefined) {
       child = make(item);

@@ -49,6 +49,7 @@ export const length = (seconds) => lasting(seconds * 1000);
 
 // Types look alike when they mean alike: GMNER's four, and those of FMNERG.
 const KINDS = {
+  __proto__: null, // a type may be called "constructor"
   per: "per", person: "per",
   loc: "loc", location: "loc", building: "loc",
   org: "org", organization: "org", organisation: "org",
@@ -66,5 +67,5 @@ export function did(round) {
 }
 
 /** Why there is no picture. */
-const MISSING = { not_at_hand: "picture no longer at hand", http_404: "picture gone (404)", blocked_address: "picture at a private address", not_an_image: "not an image", too_many_pixels: "picture too large", truncated: "picture cut off" };
+const MISSING = { __proto__: null, not_at_hand: "picture no longer at hand", http_404: "picture gone (404)", blocked_address: "picture at a private address", not_an_image: "not an image", too_many_pixels: "picture too large", truncated: "picture cut off" };
 export const missing = (reason) => MISSING[reason] || `no picture: ${plain(reason)}`;
