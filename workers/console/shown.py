@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import secrets
 
 from schemas.posts import ImageSource
 from workers.console.bounded import Bounded
@@ -14,22 +14,31 @@ PASSING_ITEMS, PASSING_BYTES = 20_000, 96 * 1024 * 1024
 # What open pages show stays longer than the stream that rushes by: 4 pages of 120 rows.
 SHOWN_ITEMS, SHOWN_BYTES = 500, 64 * 1024 * 1024
 OVERHEAD_BYTES = 300
+NAME_BYTES = 12
 
 
 class PictureNames:
-    """Sources by name; a name is a digest, so that no stranger's text becomes part of a path."""
+    """Sources by name. A name is drawn anew for every picture: nobody can guess it, and no browser
+    that keeps pictures by their names shows one in place of another, whatever ids posts give themselves.
+    """
 
     def __init__(self) -> None:
+        self._names: Bounded[str, str] = Bounded(PASSING_ITEMS, PASSING_ITEMS)
+        """The name of a post's newest picture, by the post's id."""
         self._passing: Bounded[str, ImageSource] = Bounded(PASSING_ITEMS, PASSING_BYTES)
         self._shown: Bounded[str, ImageSource] = Bounded(SHOWN_ITEMS, SHOWN_BYTES)
 
     def keep(self, post_id: str, source: ImageSource) -> None:
         """A post with this picture has passed."""
-        self._passing.put(_name(post_id), source, _bytes(source))
+        name = secrets.token_hex(NAME_BYTES)
+        self._names.put(post_id, name, 1)
+        self._passing.put(name, source, _bytes(source))
 
     def name_of(self, post_id: str) -> str | None:
         """The name, when the picture is at hand."""
-        name = _name(post_id)
+        name = self._names.get(post_id)
+        if name is None:
+            return None
         return name if name in self._passing or name in self._shown else None
 
     def show(self, name: str | None) -> None:
@@ -40,10 +49,6 @@ class PictureNames:
     def source(self, name: str) -> ImageSource | None:
         """Where the picture of this name is."""
         return self._shown.get(name) or self._passing.get(name)
-
-
-def _name(post_id: str) -> str:
-    return hashlib.blake2b(post_id.encode(), digest_size=12).hexdigest()
 
 
 def _bytes(source: ImageSource) -> int:
