@@ -17,6 +17,7 @@ from support.kafka import Kafka
 
 from schemas.codec import encode
 from workers.commands.console import open_console
+from workers.console.settings import ConsoleSettings
 from workers.replaying.sending import open_producer
 from workers.settings import KafkaSettings, Settings, TopicSettings, WorkerSettings
 
@@ -26,7 +27,9 @@ STREAM = own_stream()
 
 
 def settings_of(kafka: Kafka) -> Settings:
+    """Every post is shown: what is left out of a quick stream is told in the tests of sampling."""
     return Settings(
+        console=ConsoleSettings(shown_per_s=100),
         kafka=KafkaSettings(bootstrap_servers=kafka.connection.bootstrap_servers),
         topics=TopicSettings(prefix=kafka.names.posts.removesuffix(".posts")),
         worker=WorkerSettings(group=kafka.group),
