@@ -245,6 +245,21 @@ async def test_two_runs_of_one_replay_do_not_double_it(kafka: Kafka) -> None:
     assert await all_of(kafka, target(kafka)) == await all_of(kafka, kafka.names.posts)
 
 
+class NoBounds(Bounds):
+    """Where they lie turns out to be a mistake of the operator's."""
+
+    async def resolve(self, *_: Any) -> Any:
+        raise OperatorError("name another beginning")
+
+
+async def test_a_mistake_that_shows_while_the_source_is_open_ends_the_replay(kafka: Kafka) -> None:
+    await record(kafka, posts=3)
+    what = Replay(kafka.names.posts, target(kafka), NoBounds())
+    with pytest.raises(OperatorError, match="name another beginning"):
+        async with asyncio.timeout(20):
+            await replay_topic(kafka.connection, what, pace=Pace(), stop=asyncio.Event())
+
+
 async def test_a_source_that_was_made_anew_is_told(kafka: Kafka) -> None:
     await record(kafka, posts=30)
     await replayed(kafka)
