@@ -374,7 +374,7 @@ class _Run:
             await consumer.start()
             yield consumer
         finally:
-            # Stopped before it has read, aiokafka cancels its own waiter; that must not take an error's place.
+            # Stopped before it has read, aiokafka cancels its waiter: that must not take an error's place.
             with contextlib.suppress(asyncio.CancelledError):
                 await consumer.stop()
             if (task := asyncio.current_task()) is not None and task.cancelling():
