@@ -22,7 +22,7 @@ from schemas.errors import NetworkError
 from workers.connection import KafkaConnection
 from workers.read_committed import see_through
 
-__all__ = ["FaustBroken", "make_app", "running_app"]
+__all__ = ["FaustBroken", "credentials", "make_app", "running_app"]
 
 # Between two commits: after a crash so much is done again (and counted once, by its offsets).
 COMMIT_INTERVAL_S = 1.0
@@ -73,7 +73,7 @@ def make_app(
     app = faust.App(
         group,
         broker=urls,
-        broker_credentials=_credentials(connection),
+        broker_credentials=credentials(connection),
         consumer_group_instance_id=member,
         consumer_auto_offset_reset="earliest",
         processing_guarantee="at_least_once",
@@ -110,7 +110,8 @@ async def _watch(app: Any) -> None:
     raise FaustBroken(f"Faust's {app.conf.id} stopped: {app.crash_reason!r}")
 
 
-def _credentials(connection: KafkaConnection) -> Any:
+def credentials(connection: KafkaConnection) -> Any:
+    """Faust's form of how to authenticate; None in the clear."""
     options = connection.options()
     context = options.get("ssl_context")
     if "sasl_mechanism" in options:

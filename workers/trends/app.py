@@ -17,6 +17,7 @@ import faust
 from faust.types import StreamT
 
 from workers.connection import KafkaConnection
+from workers.faust_app import credentials
 from workers.topics import TopicNames
 from workers.trends.checkpoint import Checkpoint
 from workers.trends.consumer import Batches, BatchTransport
@@ -221,17 +222,3 @@ class TrendsApp:
         log.error("counting has stopped: %r", error)
         if not self.failed.done():
             self.failed.set_exception(error)
-
-
-def credentials(connection: KafkaConnection) -> Any:
-    """Faust's form of how to authenticate; None in the clear."""
-    options = connection.options()
-    context = options.get("ssl_context")
-    if "sasl_mechanism" in options:
-        return faust.SASLCredentials(
-            username=options["sasl_plain_username"],
-            password=options["sasl_plain_password"],
-            mechanism=options["sasl_mechanism"],
-            ssl_context=context,
-        )
-    return faust.SSLCredentials(context) if context is not None else None
