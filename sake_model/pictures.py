@@ -1,9 +1,10 @@
 """Pictures from strangers: decoded safely, resized once for the model, kept encoded.
 
 Only encoded bytes are kept while a post is in flight: a decoded megapixel is 3 MB. All
-functions are synchronous and keep no state; run them in a small thread pool (Pillow frees
-the interpreter lock while it decodes, resizes and encodes) whose size bounds the memory:
-one decode holds at most about 12 bytes a pixel of the original, for its own duration.
+functions are synchronous; run them in a small thread pool (Pillow frees the interpreter lock while
+it decodes, resizes and encodes). One decode holds at most some 9 bytes a pixel of the original, 16 of
+a WebP, for its own duration; of large pictures one at a time is decoded in the whole process, so that
+a few files of kilobytes cannot take all of its memory.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import threading
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +27,7 @@ from PIL import (
 )
 
 from sake_model.grounding import MAX_ASPECT_RATIO, ResizeLimits, Size, smart_resize
+from sake_model.picture_parts import MAX_PARTS, has_too_many_parts
 from schemas.errors import PostError
 from schemas.recognitions import PictureFacts
 
@@ -34,6 +38,16 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 # A careful progressive encoder makes about 10 scans, a baseline one 1 to 4. Each scan costs a
 # pass over all coefficients however few bytes it has: a thousand in one file are an attack.
 MAX_JPEG_SCANS = 100
+
+# Pillow holds four canvases of a WebP at once, where other formats have two: half as many pixels.
+WEBP_PIXELS_RATIO = 0.5
+
+# Up to here a decode takes at most 64 MB, which every thread may; phones' photos are larger and must queue.
+LARGE_PIXELS = 4 * 1024 * 1024
+_large = threading.RLock()
+# Memory of pictures comes in blocks, by default of 16 MB: glibc keeps those for the thread that freed them
+# (measured: 660 MB instead of 440 after four threads in turn). Over 32 MB it gives them back at once.
+Image.core.set_block_size(64 * 1024 * 1024)
 
 # Resampling starts from the whole-number reduction that leaves at least twice the target:
 # as good to the eye as from all pixels, and several times faster on large pictures.
@@ -76,6 +90,8 @@ class PictureTrouble(StrEnum):
     TOO_MANY_PIXELS = "too_many_pixels"
     TOO_MANY_SCANS = "too_many_scans"
     """A progressive JPEG made to burn time."""
+    TOO_MANY_PARTS = "too_many_parts"
+    """So many chunks, segments or blocks that reading past them would take seconds."""
     ASPECT_RATIO = "aspect_ratio"
     """Longer than 200 times its height, or the other way round."""
     TRUNCATED = "truncated"
@@ -134,7 +150,10 @@ def prepare(data: bytes, resize: ResizeLimits, limits: PictureLimits | None = No
         raise PictureError(PictureTrouble.EMPTY, "no bytes")
     if len(data) > limits.max_bytes:
         raise PictureError(PictureTrouble.TOO_LARGE, f"{len(data)} bytes, at most {limits.max_bytes}")
-    with _open(data, limits) as image:
+    # WebP's decoder allocates its canvas as soon as it is opened, so its header is read here.
+    claimed = _webp_canvas(data)
+    _check_pixels(claimed, limits.max_pixels * WEBP_PIXELS_RATIO)
+    with _turn(claimed), _open(data, limits) as image, _turn(image.size):
         drawn = image.format in ("PNG", "GIF")
         orientation = _orientation(image)
         original = _upright_size(image, orientation)
@@ -142,6 +161,7 @@ def prepare(data: bytes, resize: ResizeLimits, limits: PictureLimits | None = No
             raise PictureError(PictureTrouble.ASPECT_RATIO, f"{original.width}x{original.height}")
         resized = smart_resize(original, resize)
         pixels = _decode(image, _stored_size(resized, orientation))
+        image.close()  # frees its pixels before it is another one's turn
     if orientation in UPRIGHT:
         pixels = pixels.transpose(UPRIGHT[orientation])
     if resize.stamp_px:
@@ -185,8 +205,8 @@ def facts_of(picture: ModelPicture) -> PictureFacts:
 
 def _open(data: bytes, limits: PictureLimits) -> Image.Image:
     """Reads the header only. The pixel limit is checked before anything is decoded."""
-    # WebP's decoder allocates its canvas as soon as it is opened, so its header is read here.
-    _check_pixels(_webp_canvas(data), limits)
+    if has_too_many_parts(data):
+        raise PictureError(PictureTrouble.TOO_MANY_PARTS, f"more than {MAX_PARTS} chunks, segments or blocks")
     if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
         raise PictureError(PictureTrouble.TOO_MANY_SCANS, f"more than {MAX_JPEG_SCANS} scans")
     try:
@@ -197,15 +217,18 @@ def _open(data: bytes, limits: PictureLimits) -> Image.Image:
         raise PictureError(PictureTrouble.TOO_MANY_PIXELS, str(error)) from error
     except Exception as error:  # a decoder may raise anything on hostile bytes
         raise _broken(error) from error
-    _check_pixels(image.size, limits)
+    _check_pixels(image.size, limits.max_pixels)
     return image
 
 
-def _check_pixels(size: tuple[int, int], limits: PictureLimits) -> None:
-    if size[0] * size[1] > limits.max_pixels:
-        raise PictureError(
-            PictureTrouble.TOO_MANY_PIXELS, f"{size[0]}x{size[1]}, at most {limits.max_pixels} pixels"
-        )
+def _check_pixels(size: tuple[int, int], most: float) -> None:
+    if size[0] * size[1] > most:
+        raise PictureError(PictureTrouble.TOO_MANY_PIXELS, f"{size[0]}x{size[1]}, at most {most:.0f} pixels")
+
+
+def _turn(size: tuple[int, int]) -> AbstractContextManager[object]:
+    """The right to decode a picture of this size: there is one for all large ones."""
+    return _large if size[0] * size[1] > LARGE_PIXELS else nullcontext()
 
 
 def _webp_canvas(data: bytes) -> tuple[int, int]:

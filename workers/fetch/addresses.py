@@ -1,7 +1,7 @@
 """Which addresses a stranger's URL may lead to: the public internet, and what the operator adds.
 
-An IPv6 address that carries an IPv4 address (mapped, 6to4, NAT64) leads to that one, so both are
-judged. What is not known to be public is not.
+An IPv6 address that carries an IPv4 address (mapped, 6to4, NAT64, ISATAP) leads to that one, so both
+are judged. What is not known to be public is not.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ Network = IPv4Network | IPv6Network
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 # RFC 6052, section 2.1: a NAT64 gateway sends this to the IPv4 address in the last 32 bits.
 NAT64 = IPv6Network("64:ff9b::/96")
+# RFC 5214, section 6.1: the last 64 bits of an ISATAP address are one of these and the IPv4 address.
+ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
 # Assigned after the interpreter's own tables were made, or deprecated yet still "global" there.
 NEVER_PUBLIC: tuple[Network, ...] = (
     IPv4Network("192.0.0.0/24"),  # protocol assignments (RFC 6890)
@@ -66,7 +68,10 @@ def _is_public(address: Address) -> bool:
 def _is_public_v6(address: IPv6Address) -> bool:
     if address in NAT64:
         return _is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
-    if address.sixtofour is not None and not _is_public(address.sixtofour):
+    carried = address.sixtofour
+    if int(address) >> 32 & 0xFFFF_FFFF in ISATAP:
+        carried = IPv4Address(int(address) & 0xFFFF_FFFF)
+    if carried is not None and not _is_public(carried):
         return False
     return address in GLOBAL_UNICAST and _is_public(address)
 

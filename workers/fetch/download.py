@@ -24,6 +24,7 @@ from workers.fetch.guard import (
     BlockedAddress,
     GuardedResolver,
     Lookup,
+    check_redirect,
     check_url,
     guarded_socket,
     system_lookup,
@@ -111,7 +112,7 @@ class Downloader:
             answer = await self._ask(url, hold)
             if isinstance(answer, bytes):
                 return answer
-            url = check_url(answer, self._policy, self._ports)
+            url = check_redirect(url, answer, self._policy, self._ports)
         raise FetchError(FetchTrouble.TOO_MANY_REDIRECTS, f"more than {self._limits.max_redirects} redirects")
 
     async def _ask(self, url: URL, hold: _Hold) -> bytes | URL:
@@ -136,12 +137,16 @@ class Downloader:
         await hold.take(length if plain and length is not None else limit)
         inflate = None if plain else _Inflate(encoding, limit)
         body = bytearray()
+        came_bytes = 0
         async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+            came_bytes += len(chunk)  # compressed nothing may go on for ever, too
             body += chunk if inflate is None else inflate.feed(chunk, len(body))
-            if len(body) > limit:
+            if max(len(body), came_bytes) > limit:
                 raise FetchError(FetchTrouble.TOO_LARGE, f"more than {limit} bytes")
-        if inflate is not None:
-            inflate.finish()
+            if inflate is not None and inflate.ended:
+                break  # what follows is nothing of the picture's, and zlib would keep it
+        if inflate is not None and not inflate.ended:
+            raise FetchError(FetchTrouble.CONTENT_ENCODING, "the compressed body ends too early")
         return bytes(body)
 
 
@@ -182,9 +187,9 @@ class _Inflate:
         except zlib.error as error:
             raise FetchError(FetchTrouble.CONTENT_ENCODING, str(error)) from error
 
-    def finish(self) -> None:
-        if not self._inflater.eof:
-            raise FetchError(FetchTrouble.CONTENT_ENCODING, "the compressed body ends too early")
+    @property
+    def ended(self) -> bool:
+        return self._inflater.eof
 
 
 def _redirect(url: URL, response: aiohttp.ClientResponse) -> URL:

@@ -31,6 +31,7 @@ __all__ = [
     "BlockedAddress",
     "GuardedResolver",
     "Lookup",
+    "check_redirect",
     "check_url",
     "guarded_socket",
     "system_lookup",
@@ -80,6 +81,13 @@ def check_url(text: str | URL, policy: AddressPolicy, ports: frozenset[int]) -> 
     if literal is not None and not policy.allows(literal):
         raise FetchError(FetchTrouble.BLOCKED_ADDRESS, f"{literal} is not public")
     return url.with_fragment(None)
+
+
+def check_redirect(here: URL, there: URL, policy: AddressPolicy, ports: frozenset[int]) -> URL:
+    """Where a redirect leads, once it is fit to be asked. Raises FetchError with its reason."""
+    if here.scheme == "https" and there.scheme == "http":
+        raise FetchError(FetchTrouble.BAD_REDIRECT, "from https to http, where anyone may read and answer")
+    return check_url(there, policy, ports)
 
 
 class GuardedResolver(AbstractResolver):
