@@ -20,7 +20,7 @@ from yarl import URL
 
 from schemas.errors import NetworkError
 from workers.connection import KafkaConnection
-from workers.read_committed import see_through
+from workers.empty_fetches import mended
 
 __all__ = ["FaustBroken", "credentials", "make_app", "running_app"]
 
@@ -40,7 +40,7 @@ class CommittedThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is
     def _create_worker_consumer(self, loop: Any = None) -> AIOKafkaConsumer:  # noqa: ARG002 - Faust's signature
         consumer = super()._create_worker_consumer(self.transport)
         consumer._isolation_level = "read_committed"  # read when it starts, which is later
-        return see_through(consumer)
+        return mended(consumer)
 
 
 class CommittedConsumer(Consumer):  # type: ignore[misc]

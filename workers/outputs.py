@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,14 +13,15 @@ from schemas.codec import MAX_POST_BYTES, decode
 from schemas.deadletters import DeadLetter
 from schemas.recognitions import Recognition
 from workers.connection import KafkaConnection
-from workers.read_committed import see_through
+from workers.empty_fetches import mended
 from workers.topics import BrokerUnreachable, TopicNames
 
 __all__ = ["everything_on", "follow", "follow_outputs", "last_recognitions", "read_output"]
 
-# The longest that a record waits for its reader when nothing else comes: a poll and a rest.
+# So often at least `follow` lets its caller look at its clock.
+QUIET_MS = 200
+# A poll of what is there already; transaction markers at the end bring nothing, and end it no sooner.
 POLL_MS = 50
-REST_S = 0.15
 
 
 async def follow_outputs(
@@ -51,24 +51,13 @@ async def follow(
     """
     async with _reader(connection, topics, partitions) as consumer:
         while True:
-            batches = await consumer.getmany(timeout_ms=POLL_MS)
+            batches = await consumer.getmany(timeout_ms=QUIET_MS)
             if not batches:
                 yield None
-                await _rest(consumer)
             # In the order of `topics`: what a record is about may come in the same batch.
             for place in sorted(batches, key=lambda place: topics.index(place.topic)):
                 for record in batches[place]:
                     yield record
-
-
-async def _rest(consumer: AIOKafkaConsumer) -> None:
-    """Asks for nothing for a moment. Some brokers (the embedded one) answer an empty fetch at once, and
-    aiokafka would ask again at once: measured, a quarter of a core for waiting.
-    """
-    everything = consumer.assignment()
-    consumer.pause(*everything)
-    await asyncio.sleep(REST_S)
-    consumer.resume(*everything)
 
 
 async def last_recognitions(
@@ -106,7 +95,7 @@ async def _reader(
     partitions: dict[str, int],
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer at the beginning of these topics. Raises BrokerUnreachable, in the block, too."""
-    consumer = see_through(
+    consumer = mended(
         AIOKafkaConsumer(
             **connection.options(),
             isolation_level="read_committed",

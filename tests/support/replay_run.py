@@ -18,7 +18,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from support.kafka import Kafka
 
-from workers.read_committed import see_through
+from workers.empty_fetches import mended
 from workers.topics import TopicShape, create_topic
 
 __all__ = ["Arrivals", "Life", "difference", "play", "record"]
@@ -99,7 +99,7 @@ class Arrivals:
 
     async def read(self) -> None:
         """Until it is cancelled."""
-        consumer = see_through(
+        consumer = mended(
             AIOKafkaConsumer(
                 **self._kafka.connection.options(),
                 isolation_level="read_committed",

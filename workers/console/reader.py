@@ -24,8 +24,8 @@ from schemas.trends import Trend
 from workers.connection import KafkaConnection
 from workers.console.hub import Hub
 from workers.console.texts import shortened
+from workers.empty_fetches import mended
 from workers.lag import GroupLag
-from workers.read_committed import see_through
 from workers.topics import TopicNames, describe_topics
 
 __all__ = ["Reader"]
@@ -37,8 +37,7 @@ log = logging.getLogger(__name__)
 HISTORY_RECORDS = 200
 HISTORY_POSTS = 5_000
 HISTORY_TRENDS = 5_000
-POLL_MS = 50
-REST_S = 0.2
+POLL_MS = 200
 # Records of one poll: decoded in one go, so few enough that pages are answered in between.
 POLL_RECORDS = 250
 PROBE_S = 1.0
@@ -103,7 +102,7 @@ class Reader:
         if missing:
             raise TopicsMissing(f"no topic {', '.join(missing)}: make them with `sake topics create`")
         places = [TopicPartition(name, n) for name in self._handlers for n in range(partitions.get(name, 0))]
-        consumer = see_through(
+        consumer = mended(
             AIOKafkaConsumer(
                 **self._connection.options(),
                 isolation_level="read_committed",
@@ -151,10 +150,7 @@ class Reader:
                 for record in batches[place]:
                     self._take(self._handlers[place.topic], record)
                 self._positions[place] = batches[place][-1].offset + 1
-            if not batches:
-                # Some brokers answer an empty fetch at once, and aiokafka would ask again at once.
-                consumer.pause(*everything)
-            await asyncio.sleep(0 if batches else REST_S)
+            await asyncio.sleep(0)
             # Posts far ahead of their recognitions wait on the topic, not in memory.
             held = posts if self._hub.join.posts_full else set()
             consumer.pause(*held)

@@ -16,7 +16,7 @@ from schemas.errors import NetworkError
 from schemas.headers import fill_from_event
 from schemas.posts import Post
 from workers.connection import KafkaConnection
-from workers.read_committed import see_through
+from workers.empty_fetches import mended
 from workers.topics import BrokerUnreachable
 
 __all__ = ["LookupFailed", "RecordReader", "post_at"]
@@ -69,7 +69,7 @@ class RecordReader:
 
     async def _opened(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = see_through(
+            consumer = mended(
                 AIOKafkaConsumer(
                     **self._connection.options(),
                     isolation_level="read_committed",

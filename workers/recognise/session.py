@@ -20,7 +20,7 @@ from aiokafka.errors import (
 )
 
 from schemas.errors import OperatorError
-from workers.read_committed import see_through
+from workers.empty_fetches import mended
 from workers.recognise.config import WorkerConfig
 from workers.recognise.gate import EngineGate
 from workers.recognise.lane import Bench, BrokerForgot, Lane
@@ -301,7 +301,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
 
     def _make_consumer(self) -> AIOKafkaConsumer:
         limits = self._config.consumer
-        return see_through(
+        return mended(
             AIOKafkaConsumer(
                 **self._config.connection.options(),
                 client_id=self._config.worker_id,

@@ -28,9 +28,9 @@ from schemas.codec import MAX_POST_BYTES
 from schemas.deadletters import PREFIX
 from schemas.errors import OperatorError
 from workers.connection import KafkaConnection
+from workers.empty_fetches import mended
 from workers.lag import partition_states
 from workers.rates import Pace
-from workers.read_committed import see_through
 from workers.recognise.messages import OutMessage
 from workers.recognise.transactor import CommitFailed, Fenced, ProducerLimits, Source, Transactor
 from workers.replaying.bounds import Bounds
@@ -360,7 +360,7 @@ class _Run:
 
     @asynccontextmanager
     async def _reader(self) -> AsyncGenerator[AIOKafkaConsumer]:
-        consumer = see_through(
+        consumer = mended(
             AIOKafkaConsumer(
                 **self._connection.options(),
                 group_id=None,

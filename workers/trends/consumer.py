@@ -23,7 +23,7 @@ from typing import Any
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from workers.read_committed import see_through
+from workers.empty_fetches import mended
 
 __all__ = ["BatchConsumer", "BatchTransport", "Batches"]
 
@@ -50,7 +50,7 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
         consumer = super()._create_worker_consumer(transport)
         # The client reads it when it starts, which is later.
         consumer._isolation_level = "read_committed"
-        return see_through(consumer)
+        return mended(consumer)
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
