@@ -47,7 +47,7 @@ LARGE_PIXELS = 4 * 1024 * 1024
 _large = threading.RLock()
 # Memory of pictures comes in blocks, by default of 16 MB: glibc keeps those for the thread that freed them
 # (measured: 660 MB instead of 440 after four threads in turn). Over 32 MB it gives them back at once.
-Image.core.set_block_size(64 * 1024 * 1024)
+Image.core.set_block_size(64 * 1024 * 1024)  # type: ignore[attr-defined]
 
 # Resampling starts from the whole-number reduction that leaves at least twice the target:
 # as good to the eye as from all pixels, and several times faster on large pictures.

@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 
 import aiohttp
 
-from workers.fetch.guard import LOOKUP_THREADS, BlockedAddress, GuardedResolver, guarded_socket, system_lookup
+from workers.fetch.guard import (
+    LOOKUP_THREADS,
+    BlockedAddress,
+    GuardedResolver,
+    Lookup,
+    guarded_socket,
+    system_lookup,
+)
 from workers.mentions.retries import Answer, retry_after_s
 from workers.mentions.signing import signature_headers
 from workers.mentions.webhook_config import WebhookConfig
@@ -21,12 +28,13 @@ USER_AGENT = "sake-stream/0.1 (webhook)"
 class Receiver:
     """The other end of the webhook. Make it inside a running loop; close it."""
 
-    def __init__(self, config: WebhookConfig) -> None:
+    def __init__(self, config: WebhookConfig, *, lookup: Lookup | None = None) -> None:
+        """`lookup` replaces the operating system's name resolution."""
         self._config = config
         self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="sake-dns")
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                resolver=GuardedResolver(config.policy, system_lookup(self._lookups)),
+                resolver=GuardedResolver(config.policy, lookup or system_lookup(self._lookups)),
                 socket_factory=guarded_socket(config.policy),
                 limit=config.settings.concurrency,
             ),
