@@ -44,7 +44,7 @@ async def open_processor(settings: Settings, stack: AsyncExitStack) -> Following
     Raises OperatorError. An engine that is away is no error: what it serves is asked when it is back.
     """
     engine = await open_engine(settings, stack)
-    search = await open_search(settings, stack)
+    search = await open_search(settings, stack, settings.worker.id)
     pictures = PostPictures(PictureSource(settings.picture), ResizeLimits(), settings.picture)
     stack.push_async_callback(pictures.close)
 

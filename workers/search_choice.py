@@ -17,11 +17,12 @@ NO_SEARCH = ("none",)
 """SAKE_SEARCH_PROVIDERS=none: the model is told of no tool."""
 
 
-async def open_search(settings: Settings, stack: AsyncExitStack) -> SearchPool | None:
+async def open_search(settings: Settings, stack: AsyncExitStack, member: str = "") -> SearchPool | None:
     """The pool of the providers that the settings name, None when searching is off; `stack` closes it.
 
+    `member` is a worker's own name among those that share a server (SAKE_SEARCH_SHARED_URL).
     Reference pictures come through the same guard as posts' pictures. Raises OperatorError when a
-    provider lacks what it needs.
+    provider lacks what it needs, or the shared server refuses this worker.
     """
     if settings.search.providers == NO_SEARCH:
         return None
@@ -32,4 +33,6 @@ async def open_search(settings: Settings, stack: AsyncExitStack) -> SearchPool |
         async with source.load(ImageSource(url=url), deadline) as data:
             return data
 
-    return await stack.enter_async_context(build_pool(settings.search, settings.home, fetch=fetch))
+    return await stack.enter_async_context(
+        build_pool(settings.search, settings.home, fetch=fetch, member=member)
+    )

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
+from sake_model.search.peers import Word
+
 __all__ = ["Circuit", "CircuitState"]
 
 
@@ -36,6 +38,7 @@ class Circuit:
         self._failures = 0
         self._opened_at_s: float | None = None
         self._probing = False
+        self._heard_of = False
 
     @property
     def state(self) -> CircuitState:
@@ -51,6 +54,26 @@ class Circuit:
             return True
         return not self._probing and self._clock() >= self._opened_at_s + self._open_s
 
+    @property
+    def open_s(self) -> float:
+        """For how long nothing is let through yet."""
+        if self._opened_at_s is None:
+            return 0.0
+        return max(0.0, self._opened_at_s + self._open_s - self._clock())
+
+    def hear(self, word: Word) -> None:
+        """What other workers say: a circuit that one opens is open for all, until one has succeeded."""
+        if self._probing or word.undecided:
+            return
+        if word.open_s > 0:
+            self._opened_at_s = self._clock() + word.open_s - self._open_s
+            self._heard_of = True
+        elif word.try_it:
+            self._opened_at_s = self._clock() - self._open_s
+            self._heard_of = True
+        elif self._heard_of:  # what opened here a moment ago the others do not know yet
+            self.succeeded()
+
     def enter(self) -> bool:
         """Asks for a call; True = go ahead, and tell the end by one of the methods below."""
         if not self.lets_through:
@@ -63,12 +86,14 @@ class Circuit:
         self._failures = 0
         self._opened_at_s = None
         self._probing = False
+        self._heard_of = False
 
     def failed(self) -> None:
         """The provider failed or timed out."""
         self._failures += 1
         if self._probing or self._failures >= self._failures_to_open:
             self._opened_at_s = self._clock()
+            self._heard_of = False
         self._probing = False
 
     def abandoned(self) -> None:

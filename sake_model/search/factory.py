@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from sake_model.search.remote import (
     WikipediaProvider,
 )
 from sake_model.search.remote.wikidata import REQUESTS_AN_IMAGE_SEARCH
+from sake_model.search.shared.connect import Shared, open_shared
+from sake_model.search.shared.limits import SharedConfig
 from schemas.entities import Tool
 from schemas.errors import OperatorError
 
@@ -73,12 +76,24 @@ class SearchConfig:
     """Hours for which a miss is remembered."""
     cache_mib: int = 512
     """The most that the cache's file holds, in MiB."""
+    shared_url: str = ""
+    """Redis or Valkey through which workers share rate limits, circuits and answers: `redis://host:6379/0`,
+    or `rediss://…` with TLS; empty = each machine for itself."""
+    shared_password: str = field(default="", repr=False)
+    """Password for it."""
+    shared_ca_file: Path | None = None
+    """PEM file of the authorities to trust with `rediss`; unset = the system's."""
+    shared_workers: int = 8
+    """The most workers that share it; while it is away each may do this part of every provider's rate."""
 
 
-def build_pool(config: SearchConfig, home: Path, *, fetch: Fetch | None = None) -> SearchPool:
+def build_pool(
+    config: SearchConfig, home: Path, *, fetch: Fetch | None = None, member: str = ""
+) -> SearchPool:
     """The pool of a configuration; cache, index and ledger lie under `home`/search.
 
     `fetch` gets the reference pictures of remote providers; without it they only search text.
+    `member` is the worker's own name among those that share a server; empty = one for this once.
     Raises OperatorError for a setting that is wrong or missing.
     """
     names = config.providers
@@ -88,8 +103,24 @@ def build_pool(config: SearchConfig, home: Path, *, fetch: Fetch | None = None) 
     limits = PoolLimits(cache=CacheLimits(file_bytes=config.cache_mib * 1024 * 1024), results=config.results)
     cache = SearchCache(home / "search" / "cache.sqlite" if config.cache_mib else None, limits.cache)
     limited = any(member.limits.rates for member in members)
-    ledger = Ledger(home / "search" / "limits.sqlite") if limited else None
-    return SearchPool(members, cache, limits, ledger=ledger)
+    shared = _shared(config, members, member) if limited and config.shared_url else None
+    ledger = Ledger(home / "search" / "limits.sqlite") if limited and shared is None else None
+    return SearchPool(members, cache, limits, ledger=ledger, shared=shared)
+
+
+def _shared(config: SearchConfig, members: tuple[Member, ...], member: str) -> Shared:
+    if config.shared_workers < 1:
+        raise OperatorError(
+            "SAKE_SEARCH_SHARED_WORKERS must be 1 or more: the most workers that there will be"
+        )
+    part = SharedConfig(
+        url=config.shared_url,
+        member=member or f"once-{secrets.token_hex(8)}",
+        workers=config.shared_workers,
+        password=config.shared_password,
+        ca_file=config.shared_ca_file,
+    )
+    return open_shared(part, (each.limits for each in members))
 
 
 def _local(config: SearchConfig, home: Path, _fetch: Fetch | None) -> Member:

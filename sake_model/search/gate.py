@@ -24,8 +24,8 @@ from sake_model.search.interface import (
     SearchResult,
     SearchThrottled,
 )
-from sake_model.search.ledger import Ledger
 from sake_model.search.limits import ProviderLimits
+from sake_model.search.peers import Peers, Places, Word
 from sake_model.search.window import Place, SlidingWindow
 
 __all__ = ["Gate", "NotNow"]
@@ -51,7 +51,8 @@ class Gate:
         limits: ProviderLimits,
         *,
         weight: Callable[[SearchRequest], int] = lambda _request: 1,
-        ledger: Ledger | None = None,
+        ledger: Places | None = None,
+        peers: Peers | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
@@ -71,7 +72,11 @@ class Gate:
             answer_within_s=limits.timeout_s,
         )
         self._paused_until_s = float("-inf")
+        self._peers_pause_until_s = float("-inf")
         self._throttles_in_a_row = 0
+        self._peers = peers if limits.rates else None
+        if self._peers is not None:
+            self._peers.listen(provider.name, self._hear)
 
     async def ask(
         self, request: SearchRequest, flight: Flight[T], *, patience_s: float = math.inf
@@ -116,12 +121,12 @@ class Gate:
         """Waits until neither a pause nor a rate stands in the way; the circuit has the last word."""
         while True:
             self._check(flight, start_by_s)
-            if (pause_s := self._paused_until_s - self._clock()) > 0:
+            if (pause_s := self._pause_until_s - self._clock()) > 0:
                 await asyncio.sleep(pause_s)
             weight = self._weight(request)
             # The first request leaves at once, the others within the time of the attempt.
             place = await self._window.enter(weight, self.limits.timeout_s if weight > 1 else 0.0)
-            if self._paused_until_s > self._clock():  # somebody was throttled while we waited
+            if self._pause_until_s > self._clock():  # somebody was throttled while we waited
                 self._window.give_back(place)
             elif not self.circuit.enter():
                 self._window.give_back(place)
@@ -133,7 +138,7 @@ class Gate:
         """Gives up at once where waiting is in vain."""
         if not self.circuit.lets_through:
             raise NotNow(f"{self.provider.name} is left alone after repeated failures")
-        start_s = max(self._window.free_at_s(), self._paused_until_s)
+        start_s = max(self._window.free_at_s(), self._pause_until_s)
         telemetry.tell_wait(self.provider.name, max(0.0, start_s - self._clock()))
         if start_s > self._clock() and start_s >= min(start_by_s, flight.latest.at_s):
             raise NotNow(f"{self.provider.name} has no place within its limits in time")
@@ -183,6 +188,7 @@ class Gate:
             telemetry.count_call(self.provider.name, request.tool, outcome, self._clock() - started_s)
             if (after := self.circuit.state) is not before and after is not CircuitState.HALF_OPEN:
                 telemetry.count_circuit(self.provider.name, after)
+            self._tell_circuit(before, after)
 
     def _answered(self) -> None:
         self._throttles_in_a_row = 0
@@ -195,5 +201,28 @@ class Gate:
         if pause_s is None:
             ceiling_s = self.limits.retry.ceiling_s(self._throttles_in_a_row)
             pause_s = self._random.uniform(ceiling_s / 2, ceiling_s)
-        self._paused_until_s = max(self._paused_until_s, self._clock() + min(pause_s, LONGEST_PAUSE_S))
+        pause_s = min(pause_s, LONGEST_PAUSE_S)
+        self._paused_until_s = max(self._paused_until_s, self._clock() + pause_s)
+        if self._peers is not None:
+            self._peers.paused(self.provider.name, pause_s)
         self.circuit.abandoned()
+
+    @property
+    def _pause_until_s(self) -> float:
+        return max(self._paused_until_s, self._peers_pause_until_s)
+
+    def _hear(self, word: Word) -> None:
+        """What the other workers say."""
+        before = self.circuit.state
+        self._peers_pause_until_s = self._clock() + word.pause_s if word.pause_s else float("-inf")
+        self.circuit.hear(word)
+        if (after := self.circuit.state) is not before:
+            telemetry.count_circuit(self.provider.name, after)
+
+    def _tell_circuit(self, before: CircuitState, after: CircuitState) -> None:
+        if self._peers is None or after is before:
+            return
+        if after is CircuitState.OPEN:
+            self._peers.opened(self.provider.name, self.circuit.open_s)
+        elif after is CircuitState.CLOSED:
+            self._peers.closed(self.provider.name)

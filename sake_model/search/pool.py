@@ -28,6 +28,7 @@ from sake_model.search.interface import (
 from sake_model.search.ledger import Ledger
 from sake_model.search.limits import PoolLimits, ProviderLimits
 from sake_model.search.query import normalise
+from sake_model.search.shared.connect import Shared
 
 __all__ = ["Member", "SearchPool"]
 
@@ -61,6 +62,7 @@ class SearchPool:
         limits: PoolLimits = PoolLimits(),
         *,
         ledger: Ledger | None = None,
+        shared: Shared | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
@@ -68,12 +70,23 @@ class SearchPool:
         if not names or len(set(names)) != len(names):
             raise ValueError(f"a pool needs providers with names of their own, not {names}")
         self._members = members
+        peers = shared.ledger if shared is not None else None
+        places = peers or ledger
         self._gates = [
-            Gate(each.provider, each.limits, weight=each.weight, ledger=ledger, clock=clock, rng=rng)
+            Gate(
+                each.provider,
+                each.limits,
+                weight=each.weight,
+                ledger=places,
+                peers=peers,
+                clock=clock,
+                rng=rng,
+            )
             for each in members
         ]
         self._cache = cache
         self._ledger = ledger
+        self._shared = shared
         self._limits = limits
         self._clock = clock
         self._closed = False
@@ -106,8 +119,13 @@ class SearchPool:
         await asyncio.to_thread(self._cache.close)  # it finishes its writes
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
+        if self._shared is not None:
+            await self._shared.close()
 
     async def __aenter__(self) -> Self:
+        """Raises OperatorError when the server that workers share refuses this one."""
+        if self._shared is not None:
+            await self._shared.check()
         return self
 
     async def __aexit__(
@@ -154,6 +172,9 @@ class SearchPool:
         for i in able:
             name = self._members[i].provider.name
             results = self._cache.get(self._key(i, request))
+            found_by_others = False
+            if results is None and (results := await self._found_by_others(i, request)) is not None:
+                found_by_others = True
             if results is None:
                 patience_s = math.inf if i == able[-1] else self._members[i].limits.patience_s
                 try:
@@ -164,7 +185,7 @@ class SearchPool:
                 results = results[: self._limits.results]
                 self._remember(i, request, results)
             if results:
-                return SearchOutcome(results, name)
+                return SearchOutcome(results, name, cached=found_by_others)
             missed = name
         if missed is None:
             raise SearchUnavailable("; ".join(troubles))
@@ -178,6 +199,21 @@ class SearchPool:
         limits = self._members[index].limits
         ttl_s = limits.hit_ttl_s if results else limits.miss_ttl_s
         self._cache.put(self._key(index, request), results, ttl_s)
+        if self._shared is not None and limits.rates:
+            self._shared.answers.put(self._key(index, request), results, ttl_s)
+
+    async def _found_by_others(self, index: int, request: SearchRequest) -> tuple[SearchResult, ...] | None:
+        """What another worker was answered; of providers with limits only: an own index is quicker."""
+        member = self._members[index]
+        if self._shared is None or not member.limits.rates:
+            return None
+        found = await self._shared.answers.get(self._key(index, request))
+        if found is None:
+            return None
+        results, left_s = found
+        telemetry.count_cache(member.provider.name, "hit" if results else "miss")
+        self._cache.put(self._key(index, request), results, left_s)
+        return results
 
 
 def _as_asked(outcome: SearchOutcome, request: SearchRequest) -> SearchOutcome:

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sake_model.search.ledger import Ledger
 from sake_model.search.limits import Rate
+from sake_model.search.peers import Places
 
 __all__ = ["Place", "SlidingWindow"]
 
@@ -45,7 +45,7 @@ class SlidingWindow:
         *,
         transit_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
-        ledger: Ledger | None = None,
+        ledger: Places | None = None,
         name: str = "",
         answer_within_s: float = 0.0,
     ) -> None:
