@@ -21,8 +21,8 @@ POSTS = int(os.environ.get("SAKE_FAULT_POSTS", "100000"))
 TIMES = 10
 KILLS = 3
 GAPS_S = (1.0, 2.0, 5.0)
-"""Gaps of at least this long, as replayed, are measured. Every one of the longest must be kept: a process
-that waits 0.2 s for a busy core has changed it by 4 %.
+"""Gaps of at least this long, as replayed, are measured. Every one must be kept, but for what a timer
+beside it was late by at the same time: on a core with other programs a process waits 0.1 s and more for it.
 """
 TOLERANCE = 0.05
 MIN_POSTS_A_GAP = 10_000
@@ -47,8 +47,12 @@ async def test_order_and_gaps_are_kept_and_kills_cost_and_double_nothing(
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     print(f"last run late by {report['late_ms']} ms; load {load}")
     for gap_s in GAPS_S:
-        errors = sorted(error for life in arrivals.lives for error in life.gap_errors(TIMES, gap_s))
-        middle = errors[len(errors) // 2]
-        print(f"{len(errors)} gaps of {gap_s:g} s and more: {middle:.2%} off, {errors[-1]:.2%} at most")
-    assert len(errors) >= POSTS // MIN_POSTS_A_GAP
-    assert errors[-1] <= TOLERANCE
+        gaps = [gap for life in arrivals.lives for gap in life.gaps(TIMES, gap_s, arrivals.clock)]
+        errors, own = sorted(gap.error for gap in gaps), max(gap.own_error for gap in gaps)
+        print(
+            f"{len(gaps)} gaps of {gap_s:g} s and more: {errors[len(gaps) // 2]:.2%} off, "
+            f"{errors[-1]:.2%} at most, {own:.2%} without the machine's own jitter "
+            f"({max(gap.jitter_s for gap in gaps) * 1000:.0f} ms at most)"
+        )
+        assert len(gaps) >= POSTS // MIN_POSTS_A_GAP
+        assert own <= TOLERANCE

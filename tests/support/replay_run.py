@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -30,6 +31,10 @@ PAUSE_EVERY = 5000
 PAUSE_MS = (2000, 8000)
 # Many times a fetch, on a machine that does other things, too.
 SETTLED_S = 1.0
+# Ticks of the clock that runs beside the reader, and how far around a moment they tell of it: what the
+# machine did to others for 0.1 s it did to the replay and to its reader, too.
+TICK_S = 0.005
+AROUND_S = 0.1
 
 
 async def record(kafka: Kafka, posts: int, dice: random.Random) -> int:
@@ -60,27 +65,72 @@ async def record(kafka: Kafka, posts: int, dice: random.Random) -> int:
     return now_ms - first_ms
 
 
+class Clock:
+    """A timer beside the reader that tells how late the machine was with it, and when."""
+
+    def __init__(self) -> None:
+        self._ticks: list[float] = []
+        self._late: list[float] = []
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            due_s = time.monotonic() + TICK_S
+            await asyncio.sleep(TICK_S)
+            self._ticks.append(due_s)
+            self._late.append(time.monotonic() - due_s)
+
+    def jitter_s(self, at_s: float) -> float:
+        """The most that a tick around this moment was late."""
+        first = bisect_left(self._ticks, at_s - AROUND_S)
+        last = bisect_right(self._ticks, at_s + AROUND_S)
+        # A tick may have been due long before, and come in between.
+        return max(self._late[max(0, first - 1) : last], default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One gap between two records."""
+
+    wanted_s: float
+    measured_s: float
+    jitter_s: float
+    """What the machine's own timer was late by at both ends."""
+
+    @property
+    def error(self) -> float:
+        """How far what was measured is from what it should be, as a share of this."""
+        return abs(self.measured_s - self.wanted_s) / self.wanted_s
+
+    @property
+    def own_error(self) -> float:
+        """The part of it that the machine's own timer does not explain."""
+        return max(0.0, abs(self.measured_s - self.wanted_s) - self.jitter_s) / self.wanted_s
+
+
 @dataclass(slots=True)
 class Life:
     """What one process sent, as its reader saw it: (seconds on the clock, time of the record in ms)."""
 
     seen: list[tuple[float, int]] = field(default_factory=list)
 
-    def gap_errors(self, times: float, at_least_s: float) -> list[float]:
-        """Of gaps that follow each other, each at least so long as replayed: how far what was measured is
-        from what it should be, as a share of this. A record counts as come when the last one of its moment
-        had come.
+    def gaps(self, times: float, at_least_s: float, clock: Clock) -> list[Gap]:
+        """Gaps that follow each other, each at least so long as replayed. A record counts as come when the
+        last one of its moment had come.
         """
         moments = dict(sorted((stamp, at) for at, stamp in self.seen))
         marks: list[tuple[float, int]] = []
         for stamp, at in moments.items():
             if not marks or (stamp - marks[-1][1]) / 1000 / times >= at_least_s:
                 marks.append((at, stamp))
-        errors = []
-        for (at, stamp), (then, later) in pairwise(marks):
-            wanted_s = (later - stamp) / 1000 / times
-            errors.append(abs((then - at) - wanted_s) / wanted_s)
-        return errors
+        return [
+            Gap(
+                wanted_s=(later - stamp) / 1000 / times,
+                measured_s=then - at,
+                jitter_s=clock.jitter_s(at) + clock.jitter_s(then),
+            )
+            for (at, stamp), (then, later) in pairwise(marks)
+        ]
 
     @property
     def seconds(self) -> float:
@@ -96,6 +146,7 @@ class Arrivals:
         self._topic = topic
         self.lives = [Life()]
         self.records = 0
+        self.clock = Clock()
 
     async def read(self) -> None:
         """Until it is cancelled."""
@@ -110,6 +161,7 @@ class Arrivals:
             )
         )
         await consumer.start()
+        ticking = asyncio.create_task(self.clock.run())
         try:
             consumer.assign([TopicPartition(self._topic, number) for number in range(PARTITIONS)])
             while True:
@@ -119,6 +171,7 @@ class Arrivals:
                     self.lives[-1].seen += ((now, record.timestamp) for record in records)
                     self.records += len(records)
         finally:
+            ticking.cancel()
             await consumer.stop()
 
     async def settled(self) -> None:
