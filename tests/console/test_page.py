@@ -327,3 +327,35 @@ def test_an_empty_page_says_what_it_waits_for(open_page: Any) -> None:
     assert page.locator("#empty-title").inner_text() == "Nothing has come yet"
     assert "sake worker trends" in page.locator("#rising-none").inner_text()
     assert page.locator(".gauge .value").all_inner_texts() == ["–"] * 8
+
+
+def test_keys_of_one_character_can_be_turned_off_and_stay_off(open_page: Any, console: Served) -> None:
+    """WCAG 2.1.4: who speaks to the machine must not steer the page by it."""
+    console.do(full)
+    page = open_page()
+    page.keyboard.press("?")
+    page.uncheck("#single-keys")
+    page.keyboard.press("Escape")
+    page.keyboard.press("p")
+    page.keyboard.press("j")
+    assert state(page) == "live"
+    page.reload()
+    page.wait_for_selector("#link[data-state=live]")
+    page.keyboard.press("p")
+    assert state(page) == "live"
+    page.click("#help")
+    page.check("#single-keys")
+    page.keyboard.press("Escape")
+    page.keyboard.press("p")
+    assert state(page) == "paused"
+
+
+def test_arrows_scroll_where_something_else_has_the_focus(open_page: Any, console: Served) -> None:
+    console.do(full)
+    page = open_page()
+    page.focus("#theme")
+    page.keyboard.press("ArrowDown")
+    assert page.locator(".row[aria-current]").count() == 0
+    page.locator("#theme").blur()
+    page.keyboard.press("ArrowDown")
+    assert page.locator(".row[aria-current]").count() == 1

@@ -71,7 +71,9 @@ class Access:
         if request.path == "/" and _same(request.query.get("token", ""), self.token):
             # The address without the token: no history, no bookmark and no screen keeps it.
             answer = web.Response(status=303, headers={"Location": "/"})
-            answer.set_cookie(cookie, self._session, httponly=True, samesite="Strict", path="/")
+            # Lax: a browser that comes by a link in a chat or a mail keeps it over the redirect. Who comes
+            # otherwise from elsewhere is refused anyway.
+            answer.set_cookie(cookie, self._session, httponly=True, samesite="Lax", path="/")
             return answer
         return _plain(401, "Open the address that `sake console` printed: it carries the token.")
 
@@ -117,8 +119,12 @@ def _cookie_name(request: web.Request) -> str:
 def _from_elsewhere(request: web.Request) -> bool:
     """Whether another origin's page asks, other than by a link to the page that a person followed.
 
-    What else listens on this host is "same-site", and a stranger to us all the same.
+    What else listens on this host is "same-site", and a stranger to us all the same. Browsers that tell
+    nothing of the site tell the origin of whatever asks for the stream.
     """
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2].casefold() != request.host.casefold():
+        return True
     if request.headers.get("Sec-Fetch-Site", "none") not in ("cross-site", "same-site"):
         return False
     return request.path != "/" or request.headers.get("Sec-Fetch-Mode") != "navigate"

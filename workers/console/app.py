@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from aiohttp import web
 from schemas.errors import OperatorError
 from workers.console.access import HEADERS, Access
 from workers.console.cards import Card
+from workers.console.doors import Doors
 from workers.console.find import Find
 from workers.console.hub import Client, Hub
 from workers.console.previews import NoPreview, Previews
@@ -27,6 +29,8 @@ TICK_S = 0.25
 """How often a page is sent what is due: steadier than a second, and no strain."""
 WRITE_S = 20.0
 """A page that takes nothing for so long is gone, whatever TCP says."""
+KEEP_ALIVE_S = 75.0
+"""A connection that asks for nothing for so long is closed; browsers open another one."""
 RETRY_MS = 1500
 """After which a browser comes back by itself."""
 # Cards are numbered from 1: more digits are no number of ours, and no JSON integer.
@@ -48,15 +52,19 @@ HUB = web.AppKey("hub", Hub)
 ACCESS = web.AppKey("access", Access)
 PREVIEWS = web.AppKey("previews", Previews)
 CLIENTS = web.AppKey("clients", int)
+DOORS = web.AppKey("doors", Doors)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def console_app(hub: Hub, access: Access, previews: Previews, *, clients: int) -> web.Application:
-    """The application; at most `clients` pages are served at once."""
+def console_app(
+    hub: Hub, access: Access, previews: Previews, *, clients: int, doors: Doors | None = None
+) -> web.Application:
+    """The application; at most `clients` pages are served at once, behind `doors` for so many."""
     app = web.Application(middlewares=[guarded], client_max_size=1024)
     app.on_response_prepare.append(kept_ours)
     app[HUB], app[ACCESS], app[PREVIEWS], app[CLIENTS] = hub, access, previews, clients
+    app[DOORS] = doors or Doors(clients)
     app.add_routes(
         [
             web.get("/events", events, allow_head=False),  # its answer would never end
@@ -71,7 +79,11 @@ def console_app(hub: Hub, access: Access, previews: Previews, *, clients: int) -
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Who may not look is refused."""
     refused = request.app[ACCESS].refusal(request)
-    return await handler(request) if refused is None else refused
+    if refused is not None:
+        return refused
+    if not request.app[DOORS].admit(request.transport):
+        raise web.HTTPServiceUnavailable(text="Too many connections.\n", headers={"Connection": "close"})
+    return await handler(request)
 
 
 async def kept_ours(_: web.Request, answer: web.StreamResponse) -> None:
@@ -94,7 +106,7 @@ async def picture(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     name = request.match_info["name"]
     try:
-        preview = await request.app[PREVIEWS].get(name, hub.pictures.source(name))
+        preview = await request.app[PREVIEWS].get(name, hub.pictures.source(name), hub.pictures.sha256(name))
     except NoPreview as error:
         raise web.HTTPNotFound(text=f"{error}\n") from error
     return web.Response(
@@ -154,7 +166,10 @@ def due(hub: Hub, client: Client) -> bytes:
     for name, (version, data) in hub.panels.items():
         if client.seen.get(name) != version:
             client.seen[name] = version
-            parts.append(event(name, orjson.dumps({**data, **own_share(client, name)})))
+            try:
+                parts.append(event(name, orjson.dumps({**data, **own_share(client, name)})))
+            except Exception:
+                log.exception("the page's %s cannot be shown", name)
     return b"".join(parts)
 
 
@@ -168,9 +183,15 @@ def own_share(client: Client, panel: str) -> dict[str, Any]:
 
 def cards_event(hub: Hub, name: str, cards: list[Card]) -> bytes:
     """Cards as one event, whose id is where a page that comes back goes on."""
+    shown = []
     for card in cards:
-        hub.pictures.show(card.picture)
-    body = b"[" + b",".join(card.json for card in cards) + b"]"
+        try:
+            shown.append(card.json)
+        except Exception:
+            log.exception("a card cannot be shown, and is left out")
+        else:
+            hub.pictures.show(card.picture)
+    body = b"[" + b",".join(shown) + b"]"
     return b"id: %s-%d\n" % (hub.run.encode(), cards[-1].number) + event(name, body)
 
 
@@ -181,12 +202,13 @@ def event(name: str, data: bytes) -> bytes:
 
 async def beat(hub: Hub) -> None:
     """The hub's clock, for ever: late halves are shown, and once a second the figures are new."""
-    ticks = 0
-    while True:
-        hub.tick()
-        if ticks % round(1 / TICK_S) == 0:
-            hub.panel("pulse", hub.pulse.figures(hub.now_s()))
-        ticks += 1
+    for ticks in itertools.count():
+        try:
+            hub.tick()
+            if ticks % round(1 / TICK_S) == 0:
+                hub.panel("pulse", hub.pulse.figures(hub.now_s()))
+        except Exception:  # one mistake of ours must not end what everybody looks at
+            log.exception("the page's figures could not be made")
         await asyncio.sleep(TICK_S)
 
 
@@ -197,16 +219,28 @@ async def console_server(app: web.Application, host: str, port: int) -> AsyncIte
     Raises OperatorError when the address cannot be had.
     """
     # No access log: the first visit's address carries the token. Open pages must not hold up the end.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=0.5,
+        handler_cancellation=True,
+        keepalive_timeout=KEEP_ALIVE_S,
+    )
     await runner.setup()
+    assert runner.server is not None
+    protocols = app[DOORS].before(runner.server)
+    listening = None
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            loop = asyncio.get_running_loop()
+            listening = await loop.create_server(protocols, host or None, port, reuse_address=True)
         except OSError as error:
             raise OperatorError(
                 f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
             ) from error
-        bound: int = runner.addresses[0][1]
+        bound: int = listening.sockets[0].getsockname()[1]
         yield bound
     finally:
+        if listening is not None:
+            listening.close()
         await runner.cleanup()

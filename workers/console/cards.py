@@ -21,6 +21,9 @@ __all__ = ["Card", "entity_of", "percent_box"]
 
 # A row of the page is read, not studied: nobody reads on beyond this.
 MAX_TEXT_CHARS = 1_500
+# What is looked through for words: a few times what is shown. All that the console keeps is looked through
+# at once, and the longest post has 131,072.
+MAX_FOUND_CHARS = 8_000
 MAX_ENTITIES = 40
 MAX_EVIDENCE = 6
 """Of one entity."""
@@ -55,7 +58,7 @@ class Card:
         """What a search looks into: text, names and source, case folded."""
         if self._haystack is None:
             post, found = self.joined.post, self.joined.recognition
-            texts = [post.text if post is not None else "", found.source, found.post_id]
+            texts = [post.text[:MAX_FOUND_CHARS] if post is not None else "", found.source, found.post_id]
             texts += [entity.span.exact for entity in found.entities]
             self._haystack = "\n".join(texts).casefold()
         return self._haystack

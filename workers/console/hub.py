@@ -125,6 +125,8 @@ class Hub:
         if joined is None:
             return
         picture = self.pictures.name_of(joined.recognition.post_id)
+        facts = joined.recognition.picture
+        self.pictures.recognised(picture, facts.sha256 if facts is not None else None)
         card = Card(next(self._numbers), joined, picture)
         self._history.put(card.number, card, joined.size_bytes)
         for client in self.clients:

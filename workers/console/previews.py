@@ -36,8 +36,15 @@ class Previews:
         self._under_way: dict[str, asyncio.Task[ModelPicture]] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def get(self, name: str, source: ImageSource | None) -> ModelPicture:
-        """The picture, ready to be served. Raises NoPreview."""
+    async def get(self, name: str, source: ImageSource | None, sha256: str | None = None) -> ModelPicture:
+        """The picture, ready to be served. Raises NoPreview, also where it is not the one of this digest."""
+        picture = await self._made(name, source)
+        if sha256 is not None and picture.sha256 != sha256:
+            # Boxes and names would stand on something that nobody has recognised anything in.
+            raise NoPreview("another picture lies there by now")
+        return picture
+
+    async def _made(self, name: str, source: ImageSource | None) -> ModelPicture:
         kept = self._kept.get(name)
         if kept is not None:
             return kept

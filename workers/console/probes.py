@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,8 @@ __all__ = ["probe_workers"]
 
 PERIOD_S = 2.0
 TIMEOUT_S = 1.5
+log = logging.getLogger(__name__)
+
 # A page of metrics is some 50 kB; what is larger is no worker's.
 MAX_BYTES = 2 * 1024 * 1024
 
@@ -25,8 +28,11 @@ async def probe_workers(hub: Hub, addresses: tuple[str, ...]) -> None:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         while True:
-            told = await asyncio.gather(*(ask(http, address) for address in addresses))
-            hub.panel("workers", {"asked": len(addresses), "workers": told})
+            try:
+                told = await asyncio.gather(*(ask(http, address) for address in addresses))
+                hub.panel("workers", {"asked": len(addresses), "workers": told})
+            except Exception:  # whatever a worker may say: the page goes on without it
+                log.exception("the workers could not be asked")
             await asyncio.sleep(PERIOD_S)
 
 

@@ -79,7 +79,8 @@ class Pulse:
         """A recognition was published."""
         self.recognised.add(now_s)
         asked = [turn for turn in found.rounds if turn.action in SEARCHES]
-        model = (found.model.name, found.model.digest, found.model.prompts_digest)
+        ref = found.model
+        model = (shortened(ref.name, 80), shortened(ref.digest, 80), shortened(ref.prompts_digest, 80))
         self._recent.append(
             Seen(
                 at_s=now_s,
@@ -118,12 +119,7 @@ class Pulse:
             "degraded_why": dict(Counter(why for each in seen for why in each.degraded).most_common(6)),
             "dead": {"total": self.died.total, "why": dict(self._reasons.most_common())},
             "models": [
-                {
-                    "name": shortened(name, 80),
-                    "digest": shortened(digest, 80),
-                    "prompts": shortened(prompts, 80),
-                    "posts": count,
-                }
+                {"name": name, "digest": digest, "prompts": prompts, "posts": count}
                 for (name, digest, prompts), count in models.most_common(3)
             ],
         }

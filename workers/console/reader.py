@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -40,13 +40,21 @@ HISTORY_TRENDS = 5_000
 POLL_MS = 200
 # Records of one poll: decoded in one go, so few enough that pages are answered in between.
 POLL_RECORDS = 250
+# A record can be 16 MB of picture, which takes 30 ms: after so long pages are answered in between.
+TURN_S = 0.01
 PROBE_S = 1.0
+# Topics may be made, and get partitions, at any time.
+TOPICS_S = 10.0
 PROBE_TIMEOUT_S = 5.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 5.0
 
 
 class TopicsMissing(SakeError):
     """The topics are not there yet."""
+
+
+class TopicsChanged(SakeError):
+    """There are other topics or partitions than a moment ago."""
 
 
 class Reader:
@@ -77,9 +85,15 @@ class Reader:
             began_s = self._hub.now_s()
             try:
                 await self._session()
+            except TopicsChanged as error:
+                log.info("the console reads anew: %s", error)
+                continue
             except (SakeError, KafkaError, OSError, TimeoutError) as error:
                 log.warning("the console reads nothing: %s", error)
                 self._tell("lost", str(error) or f"no answer within {PROBE_TIMEOUT_S:.0f} s")
+            except Exception as error:  # a mistake of ours, or of the client's: the page goes on
+                log.exception("the console's reading broke")
+                self._tell("lost", f"{type(error).__name__}: {error}")
             except asyncio.CancelledError:
                 # aiokafka cancels who waits on a connection that closes; nobody has cancelled us.
                 if (task := asyncio.current_task()) is None or task.cancelling():
@@ -118,16 +132,28 @@ class Reader:
             consumer.assign(places)
             await self._seek(consumer, places)
             self._tell("ok", "")
-            probing = asyncio.ensure_future(self._probe(consumer, lag))
-            reading = asyncio.ensure_future(self._read(consumer))
+            tasks = [
+                asyncio.ensure_future(work)
+                for work in (self._probe(consumer, lag), self._read(consumer), self._watch_topics(partitions))
+            ]
             try:
-                done, _ = await asyncio.wait({probing, reading}, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
             finally:
-                for task in (probing, reading):
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(probing, reading, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch_topics(self, read: Mapping[str, int]) -> None:
+        """Raises TopicsChanged when there is more to read than what is read."""
+        while True:
+            await asyncio.sleep(TOPICS_S)
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                now = await describe_topics(self._connection)
+            for name in self._handlers:
+                if now.get(name, 0) > read.get(name, 0):
+                    raise TopicsChanged(f"{name} has {now[name]} partitions")
 
     async def _seek(self, consumer: AIOKafkaConsumer, places: Iterable[TopicPartition]) -> None:
         """To where the last session ended, else a little before the end."""
@@ -145,11 +171,15 @@ class Reader:
         posts = {place for place in everything if place.topic == self._topics.posts}
         while True:
             batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+            turn_s = self._hub.now_s()
             # Posts first: what a record is about may come in the same batch.
             for place in sorted(batches, key=lambda place: order.index(place.topic)):
                 for record in batches[place]:
                     self._take(self._handlers[place.topic], record)
-                self._positions[place] = batches[place][-1].offset + 1
+                    self._positions[place] = record.offset + 1
+                    if self._hub.now_s() - turn_s > TURN_S:
+                        await asyncio.sleep(0)
+                        turn_s = self._hub.now_s()
             await asyncio.sleep(0)
             # Posts far ahead of their recognitions wait on the topic, not in memory.
             held = posts if self._hub.join.posts_full else set()
@@ -162,6 +192,8 @@ class Reader:
         except (CodecError, NotADeadLetter) as error:
             # A post that is none comes out as a dead letter; anything else is somebody else's record.
             log.debug("%s[%d]@%d: %s", record.topic, record.partition, record.offset, error)
+        except Exception:  # a mistake of ours: one record must not end what everybody looks at
+            log.exception("%s[%d]@%d cannot be shown", record.topic, record.partition, record.offset)
 
     def _post(self, record: Any) -> None:
         self._hub.post(fill_from_event(decode_post(record.value), record.headers))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from schemas.trends import Trend, WindowKind
 from workers.console.bounded import Bounded
 from workers.console.texts import shortened
@@ -19,6 +21,9 @@ CURVE_WINDOWS = 40
 SHOWN_NAMES = 8
 # Names of one window length that are followed; what is rising is among the newest.
 NAMES = 4_000
+# Of one window length: twice what so many names of usual length take.
+NAMES_BYTES = 8 * 1024 * 1024
+OVERHEAD_BYTES = 1_000
 # A name leaves the table so many windows after its last record: what is not mentioned does not rise.
 # Partitions of the topic close their windows at different times, one window apart at most.
 STAYS_WINDOWS = 2
@@ -32,14 +37,29 @@ class Curve:
     counts: dict[float, int] = field(default_factory=dict)
     """Mentions by the start of the (tumbling) window, in seconds since 1970."""
 
+    @property
+    def bytes(self) -> int:
+        """About what it takes: its strings, and a curve."""
+        newest = self.newest
+        written = [newest.name, newest.name, newest.type]
+        written += [
+            text for each in newest.examples for text in (each.exact, each.post_id, each.source, each.lang)
+        ]
+        return OVERHEAD_BYTES + 4 * sum(map(len, written))
+
     def add(self, trend: Trend) -> None:
         """One more record; a later one of the same window replaces the earlier."""
         if trend.window_end >= self.newest.window_end:
-            self.newest = trend
+            self.newest = without_examples(trend)
         if trend.kind is WindowKind.TUMBLING:
             self.counts[trend.window_start.timestamp()] = trend.mentions
             while len(self.counts) > CURVE_WINDOWS:
                 del self.counts[min(self.counts)]
+
+
+def without_examples(trend: Trend) -> Trend:
+    """The record with its last example only: that is the one whose writing of the name is shown."""
+    return msgspec.structs.replace(trend, examples=trend.examples[-1:])
 
 
 class Rising:
@@ -57,11 +77,11 @@ class Rising:
         if curves is None:
             if len(self._curves) >= 6:  # windows of ever new lengths are no trends of ours
                 return
-            curves = self._curves.setdefault(length_s, Bounded(NAMES, NAMES))
+            curves = self._curves.setdefault(length_s, Bounded(NAMES, NAMES_BYTES))
         key = (trend.name, trend.type)
-        curve = curves.get(key) or Curve(trend)
+        curve = curves.get(key) or Curve(without_examples(trend))
         curve.add(trend)
-        curves.put(key, curve, 1)
+        curves.put(key, curve, curve.bytes)
         self._ends[length_s] = max(self._ends.get(length_s, 0.0), trend.window_end.timestamp())
         self.changed = True
 

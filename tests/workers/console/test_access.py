@@ -128,7 +128,7 @@ async def test_the_first_visit_brings_the_token_and_gets_a_cookie_that_does_the_
         assert (first.status, first.headers["Location"]) == (303, "/")
         cookie = first.headers["Set-Cookie"]
         assert "HttpOnly" in cookie
-        assert "SameSite=Strict" in cookie
+        assert "SameSite=Lax" in cookie
         assert access.token not in cookie
         assert (await asked(one)).status == 200
         assert (await asked(one, "/main.js")).status == 200

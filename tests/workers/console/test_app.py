@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import hashlib
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -194,7 +195,8 @@ async def test_a_picture_is_drawn_anew_small_and_as_a_picture() -> None:
     data = base64.b64encode(jpeg_with_comment()).decode()
     async with opened(hub) as one:
         hub.post(post(image=ImageSource(data=data)))
-        hub.recognition(recognition(picture=PictureFacts(sha256="ab" * 32, width=3000, height=1500)), 500)
+        digest = hashlib.sha256(jpeg_with_comment()).hexdigest()
+        hub.recognition(recognition(picture=PictureFacts(sha256=digest, width=3000, height=1500)), 500)
         cards, _ = await told(one, "history")
         answer = await one.get("/" + cards[0]["picture"]["src"])
         assert (answer.status, answer.content_type) == (200, "image/jpeg")
@@ -204,6 +206,18 @@ async def test_a_picture_is_drawn_anew_small_and_as_a_picture() -> None:
     with Image.open(io.BytesIO(body)) as image:
         assert image.width * image.height <= 800 * 600
         assert image.width == 2 * image.height
+
+
+async def test_a_picture_that_is_another_one_by_now_is_not_shown_under_the_boxes() -> None:
+    hub = Hub(shown_per_s=50)
+    data = base64.b64encode(jpeg_with_comment()).decode()
+    async with opened(hub) as one:
+        hub.post(post(image=ImageSource(data=data)))
+        hub.recognition(recognition(picture=PictureFacts(sha256="ab" * 32, width=3000, height=1500)), 500)
+        cards, _ = await told(one, "history")
+        answer = await one.get("/" + cards[0]["picture"]["src"])
+        assert answer.status == 404
+        assert "another picture" in await answer.text()
 
 
 @pytest.mark.parametrize(

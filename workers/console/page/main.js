@@ -158,6 +158,25 @@ function storedTheme() {
   }
 }
 
+const SINGLE_KEYS = at("single-keys");
+
+function storedSingleKeys() {
+  try {
+    return localStorage.getItem("single-keys") !== "off";
+  } catch {
+    return true;
+  }
+}
+
+SINGLE_KEYS.checked = storedSingleKeys();
+SINGLE_KEYS.addEventListener("change", () => {
+  try {
+    localStorage.setItem("single-keys", SINGLE_KEYS.checked ? "on" : "off");
+  } catch {
+    // Storage may be off: the choice then lasts as long as the page.
+  }
+});
+
 at("pause").addEventListener("click", pause);
 at("theme").addEventListener("click", nextTheme);
 at("help").addEventListener("click", () => at("keys").showModal());
@@ -186,7 +205,7 @@ listen({
   "/": () => at("find").focus(),
   "?": () => at("keys").showModal(),
   ...Object.fromEntries(VIEWS.map((name, index) => [String(index + 1), () => jump(name)])),
-});
+}, () => SINGLE_KEYS.checked);
 
 theme(storedTheme());
 tellState();
