@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from workers.closing import close_consumer
 from workers.connection import KafkaConnection
 from workers.topics import BrokerUnreachable
 
@@ -59,7 +60,7 @@ async def partition_states(
             f"{connection.bootstrap_servers} does not tell its offsets: {error}"
         ) from error
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)
     return tuple(
         PartitionState(place.topic, place.partition, first[place], end[place], committed[place])
         for place in places

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from schemas.codec import MAX_POST_BYTES, decode
 from schemas.deadletters import DeadLetter
 from schemas.recognitions import Recognition
+from workers.closing import close_consumer
 from workers.connection import KafkaConnection
 from workers.empty_fetches import mended
 from workers.topics import BrokerUnreachable, TopicNames
@@ -116,4 +117,4 @@ async def _reader(
             f"{connection.bootstrap_servers} does not give its records: {error}"
         ) from error
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)

@@ -20,8 +20,8 @@ from pathlib import Path
 
 runpy.run_path(str(Path(__file__).parents[1] / "conftest.py"))  # makes `support` importable
 
-from support.chaos.report import table, telling  # noqa: E402
-from support.chaos.run import Run, run_chaos  # noqa: E402
+from support.chaos.report import table, telling
+from support.chaos.run import Run, run_chaos
 
 SEEDS = (1, 2, 3, 4, 5)
 MINUTES = 30.0

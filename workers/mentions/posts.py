@@ -6,7 +6,6 @@ A join without state: posts of which nobody watches anything are never read agai
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -15,6 +14,7 @@ from schemas.codec import CodecError, decode_post
 from schemas.errors import NetworkError
 from schemas.headers import fill_from_event
 from schemas.posts import Post
+from workers.closing import close_consumer
 from workers.connection import KafkaConnection
 from workers.empty_fetches import mended
 from workers.topics import BrokerUnreachable
@@ -81,7 +81,7 @@ class RecordReader:
             try:
                 await consumer.start()
             except BaseException as error:
-                await consumer.stop()
+                await close_consumer(consumer)
                 if isinstance(error, KafkaError):
                     raise BrokerUnreachable(f"no broker for looking records up: {error}") from error
                 raise
@@ -92,8 +92,7 @@ class RecordReader:
         """Frees the connection."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with contextlib.suppress(KafkaError):
-                await consumer.stop()
+            await close_consumer(consumer)
 
 
 async def post_at(

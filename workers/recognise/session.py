@@ -20,6 +20,7 @@ from aiokafka.errors import (
 )
 
 from schemas.errors import OperatorError
+from workers.closing import close_consumer
 from workers.empty_fetches import mended
 from workers.recognise.config import WorkerConfig
 from workers.recognise.gate import EngineGate
@@ -338,9 +339,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
 
     async def _stop_consumer(self) -> None:
         # A join that waits for other members, or for a dead broker, would hold a plain stop up.
-        with contextlib.suppress(TimeoutError, KafkaError):
-            async with asyncio.timeout(self._config.drain.revoke_s):
-                await self._consumer.stop()
+        await close_consumer(self._consumer, self._config.drain.revoke_s)
 
     def _later(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

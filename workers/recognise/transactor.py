@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -119,16 +120,18 @@ class Transactor:
             )
             try:
                 await producer.start()
-            except KafkaConnectionError as error:
-                await _cut_off(producer)
-                log.warning("no broker for the producer of %s yet: %s", self._source.transactional_id, error)
-                await asyncio.sleep(self._limits.reconnect_s)
             except TransactionalIdAuthorizationFailed as error:
                 await _cut_off(producer)
                 raise OperatorError(
                     f"the cluster forbids the transactional id {self._source.transactional_id}; "
                     "grant Write and Describe on it"
                 ) from error
+            except KafkaError as error:
+                await _cut_off(producer)
+                if not _will_pass(error):
+                    raise
+                log.warning("no broker for the producer of %s yet: %s", self._source.transactional_id, error)
+                await asyncio.sleep(self._limits.reconnect_s)
             except BaseException:
                 await _cut_off(producer)
                 raise
@@ -145,9 +148,16 @@ class Transactor:
         await self.commit_offsets(messages, {self._source.partition: next_offset})
 
     async def commit_offsets(
-        self, messages: Iterable[OutMessage], next_offsets: Mapping[TopicPartition, int]
+        self,
+        messages: Iterable[OutMessage],
+        next_offsets: Mapping[TopicPartition, int],
+        not_before_s: float = 0.0,
     ) -> None:
-        """The same with the offsets of several partitions, for who reads them all by itself."""
+        """The same with the offsets of several partitions, for who reads them all by itself.
+
+        Everything is sent at once, and committed, which is when readers see it, not before a time on the
+        monotonic clock.
+        """
         producer = self._producer
         assert producer is not None, "open it first"
         try:
@@ -158,6 +168,7 @@ class Transactor:
             offsets = {place: OffsetAndMetadata(offset, "") for place, offset in next_offsets.items()}
             await producer.send_offsets_to_transaction(offsets, self._source.group)
             await asyncio.gather(*deliveries)
+            await asyncio.sleep(max(0.0, not_before_s - time.monotonic()))
             self._check_connections(producer)
             await producer.commit_transaction()
             self._check_connections(producer)
@@ -223,6 +234,11 @@ class Transactor:
             number: int = source.partition.partition
             return partitions[number % len(partitions)]
         return int(_partition_of_key(message.key, partitions, partitions))
+
+
+def _will_pass(error: KafkaError) -> bool:
+    # A connection that breaks while the coordinator is looked up comes as a bare KafkaError.
+    return isinstance(error, KafkaConnectionError) or error.retriable or type(error) is KafkaError
 
 
 def _append(builder: Any, message: OutMessage) -> bool:

@@ -7,7 +7,6 @@ import contextlib
 import os
 import random
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -211,8 +210,8 @@ def _worker_environment(name: str, home: Path, health: int, links: Mapping[str, 
 
 def _broker_command(folder: Path, port: int) -> tuple[object, ...]:
     found = util.find_spec("noida_db")
-    assert found is not None and found.origin is not None, "the stream environment has the broker"
-    binary = Path(found.origin).parent / "noida-db"
+    assert found is not None, "the stream environment has the broker"
+    binary = Path(str(found.origin)).parent / "noida-db"
     data = folder / "broker"
     return (binary, "start", "--only", "kafka", "--kafka-port", port, "--data-dir", data)
 

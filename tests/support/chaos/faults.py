@@ -18,6 +18,8 @@ __all__ = ["Recovery", "carry_out"]
 
 POLL_S = 0.02
 MOST_S = 60.0
+HALVED_SHARE = 0.3
+"""Of the pieces: the others tempt the peers to go on."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Recovery:
 
 async def carry_out(arena: Arena, faults: tuple[Fault, ...]) -> Recovery:
     """Every fault at its time. Returns once the last one is over."""
+    await _all_ready(arena)
     began_s = time.monotonic()
     recovery = Recovery()
     async with asyncio.TaskGroup() as group:
@@ -59,7 +62,7 @@ async def _broken(arena: Arena, fault: Fault) -> AsyncIterator[None]:
     """Breaks it for the block."""
     target, kind = fault.target, fault.kind
     worker = target.removeprefix("worker ").removeprefix("clock ")
-    if kind == "killed" or kind == "stopped":
+    if kind in ("killed", "stopped"):
         async with _down(arena, fault):
             yield
     elif kind == "frozen":
@@ -71,7 +74,8 @@ async def _broken(arena: Arena, fault: Fault) -> AsyncIterator[None]:
             process.signal(signal.SIGCONT)
     elif target in arena.links:
         link = arena.links[target]
-        link.refusing, link.halving = kind == "cut", kind == "halved"
+        link.refusing = kind == "cut"
+        link.halved_share = HALVED_SHARE if kind == "halved" else 0.0
         link.delay_s = fault.amount if kind == "delayed" else 0.0
         if kind == "cut":
             link.cut()
@@ -138,11 +142,10 @@ async def _down(arena: Arena, fault: Fault) -> AsyncIterator[None]:
 
 
 async def _measure(arena: Arena, fault: Fault, recovery: Recovery) -> None:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0)) as http:
+    async with _http() as http:
         if fault.target == "engine":
             since_s = time.monotonic()
-            for name in arena.workers:
-                await _until(http, arena.health_ports[name], lambda report: bool(report["ready"]))
+            await _all_ready(arena)
             recovery.engine_heals_s.append(time.monotonic() - since_s)
             return
         name = fault.target.removeprefix("worker ")
@@ -151,6 +154,16 @@ async def _measure(arena: Arena, fault: Fault, recovery: Recovery) -> None:
         recovery.worker_ready_s.append(time.monotonic() - since_s)
         await _until(http, port, lambda report: report["recognised"] > 0)
         recovery.worker_works_s.append(time.monotonic() - since_s)
+
+
+def _http() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0))
+
+
+async def _all_ready(arena: Arena) -> None:
+    async with _http() as http:
+        for port in arena.health_ports.values():
+            await _until(http, port, lambda report: bool(report["ready"]))
 
 
 async def _until(http: aiohttp.ClientSession, port: int, said: Callable[[dict], bool]) -> None:  # type: ignore[type-arg]

@@ -14,8 +14,7 @@ __all__ = ["Proxy"]
 
 CHUNK_BYTES = 64 * 1024
 FRAME = struct.Struct(">i")
-HALVED_SHARE = 0.3
-"""While halved, so many of the pieces are cut in the middle; the others tell the peers to go on."""
+API_KEY = struct.Struct(">h")
 
 
 class Proxy:
@@ -29,7 +28,10 @@ class Proxy:
         self.port = 0
         self.refusing = False
         self.delay_s = 0.0
-        self.halving = False
+        self.halved_share = 0.0
+        """So many of the pieces are cut in the middle, and their connections then end."""
+        self.hangs_up_on: int | None = None
+        """Connections end that send a Kafka request of this kind (API key)."""
         self._target_port = target_port
         self._dice = dice
         self._kafka = kafka
@@ -57,7 +59,7 @@ class Proxy:
 
     def well(self) -> None:
         """Whatever was wrong is over."""
-        self.refusing, self.delay_s, self.halving = False, 0.0, False
+        self.refusing, self.delay_s, self.halved_share, self.hangs_up_on = False, 0.0, 0.0, None
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -81,7 +83,7 @@ class Proxy:
                 for pump in pumps:
                     pump.cancel()
                 await asyncio.gather(*pumps, return_exceptions=True)
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # cancelled by `running` only
             pass
         finally:
             for end in (writer, other):
@@ -96,17 +98,14 @@ class Proxy:
             while piece := await (self._answer(reader) if own_port else reader.read(CHUNK_BYTES)):
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
-                if self.halving and self._dice.random() < HALVED_SHARE:
+                if not own_port and self.hangs_up_on == API_KEY.unpack_from(piece.ljust(6), 4)[0]:
+                    return
+                if self._dice.random() < self.halved_share:
                     writer.write(piece[: len(piece) // 2])
                     await writer.drain()
-                    self._cut_one(writer)
                     return
                 writer.write(piece)
                 await writer.drain()
-
-    def _cut_one(self, writer: asyncio.StreamWriter) -> None:
-        # What was written must go out before the end; `close` sends it, the peer sees half and the end.
-        writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader) -> bytes:
         head = await reader.readexactly(FRAME.size)
