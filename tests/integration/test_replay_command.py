@@ -122,3 +122,14 @@ async def test_a_part_of_a_file(source: Kafka, tmp_path: Path) -> None:
     assert (code, report["posts"], report["stopped"]) == (0, 4, False)
     found = sorted(record.key for record in await source.read(source.names.mentions))
     assert found == [b"f3", b"f4", b"f5", b"f6"]
+
+
+async def test_what_a_source_has_is_told_where_nothing_of_it_was_asked_for(
+    source: Kafka, tmp_path: Path
+) -> None:
+    _, screen, _ = await ended(await started(source.names.posts, "--to", "other", "--from", "500"))
+    assert screen.startswith("0 posts to other in")
+    assert "; its partitions and offsets: 0:0 to 99, 1:0 to 99" in screen
+    (tmp_path / "posts.jsonl").write_text('{"id": "f", "text": "x"}')
+    _, screen, _ = await ended(await started("posts.jsonl", "--to", "other", "--from", "3"))
+    assert "posts.jsonl has nothing between --from and --until; it has 1 posts, counted from 0" in screen

@@ -126,6 +126,35 @@ async def test_a_part_is_named_by_times_or_offsets(
     assert report.offsets_left == 0
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "told"),
+    [
+        (
+            "500",
+            None,
+            "between --from and --until; its partitions and offsets: 0:0 to 99, 1:0 to 99, 2:0 to 99",
+        ),
+        ("2090-01-01", None, f"between --from and --until; its records are of {at(0)}Z to {at(2)}Z"),
+        (None, "1999-01-01", f"{at(0)}Z to {at(2)}Z (a time without a zone is taken as UTC)"),
+    ],
+)
+async def test_bounds_that_leave_nothing_are_told_with_what_there_is(
+    kafka: Kafka, start: str | None, end: str | None, told: str
+) -> None:
+    await record(kafka)
+    bounds = Bounds(parse_bound("--from", start), parse_bound("--until", end))
+    report = await replayed(kafka, bounds=bounds)
+    assert (report.posts, report.offsets_left) == (0, 0)
+    assert told in report.nothing
+
+
+async def test_an_empty_topic_is_told_and_one_that_is_replayed_is_not(kafka: Kafka) -> None:
+    await record(kafka, posts=0)
+    assert (await replayed(kafka)).nothing == f"{kafka.names.posts} is empty"
+    await record(kafka, posts=3)
+    assert (await replayed(kafka)).nothing == ""
+
+
 async def test_gaps_are_kept_at_a_rate(kafka: Kafka) -> None:
     await record(kafka, posts=5, gap_ms=2000)
     await create_topic(kafka.connection, target(kafka), TopicShape(partitions=1))

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from schemas.errors import OperatorError
 from workers.commands.running import stop_requested
 from workers.connection import KafkaConnection
+from workers.gmner_folder import GmnerFolder
 from workers.kafka_choice import kafka_connection, topic_names, topic_shape
 from workers.rates import Pace, parse_pace
 from workers.replaying.bounds import Bound, Bounds, parse_bound
@@ -169,7 +170,18 @@ async def from_file(
             "seconds": report.seconds,
             "posts_per_s": report.posts_per_s,
             "stopped": stop.is_set(),
+            "nothing": "" if report.posts or stop.is_set() else nothing_in(path),
         }
+
+
+def nothing_in(path: Path) -> str:
+    """Why no post of a file or folder was sent, in one clause."""
+    if path.is_dir():
+        posts = sum(1 for _ in GmnerFolder(path).tweets())
+    else:
+        with path.open("rb") as lines:
+            posts = sum(1 for line in lines if line.strip())
+    return f"{path} has nothing between --from and --until; it has {posts} posts, counted from 0"
 
 
 async def from_topic(
@@ -203,6 +215,7 @@ async def from_topic(
             "posts_per_s": report.posts_per_s,
             "stopped": stop.is_set(),
             "complete": report.offsets_left == 0,
+            "nothing": report.nothing,
             "resumed": report.resumed,
             "topic_made": report.target_made,
             "expired": report.expired,
@@ -256,6 +269,8 @@ def sentence(topic: str, result: dict[str, Any]) -> str:
         )
     if result["stopped"]:
         text += "; stopped"
+    if result["nothing"]:
+        text += f"; {result['nothing']}"
     if result.get("expired"):
         text += (
             f"; {result['expired']} of them are older than what {topic} keeps and may be deleted at any "

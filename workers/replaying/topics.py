@@ -35,6 +35,7 @@ from workers.recognise.messages import OutMessage
 from workers.recognise.transactor import CommitFailed, Fenced, ProducerLimits, Source, Transactor
 from workers.replaying.bounds import Bounds
 from workers.replaying.merged import Span, merged
+from workers.replaying.nothing import why_nothing
 from workers.replaying.schedule import Lateness, Schedule
 from workers.topics import (
     BrokerUnreachable,
@@ -58,6 +59,10 @@ class ReplayLimits:
     linger_s: float = 0.02
     """The longest that a record that is due waits for others; a transaction costs 3 ms on one machine, and
     five requests. So a gap of 0.4 s between two records is kept within 5 %.
+    """
+    lead_s: float = 0.05
+    """So long before the last of its records is due a transaction is begun. Only its end, one request of the
+    five, is left for that moment: what a busy machine makes others wait for is mostly over by then.
     """
     max_records: int = 500
     """In one transaction."""
@@ -108,6 +113,8 @@ class TopicReport:
     """All that the replay goes over; markers of transactions count too."""
     offsets_left: int = 0
     """Not done; 0 = the replay is complete."""
+    nothing: str = ""
+    """Why there is nothing to replay; empty where there is something."""
     retries: int = 0
     """Transactions that had to be tried again."""
     lateness: Lateness = field(default_factory=Lateness)
@@ -245,6 +252,8 @@ class _Run:
         """From where the progress is to the end. Raises CommitFailed, Fenced, KafkaError."""
         async with self._reader() as consumer:
             spans = await self._spans(consumer)
+            if not self._report.offsets_total:
+                self._report.nothing = await why_nothing(consumer, self._places, self._replay.bounds)
             progress(self._offsets_done(), self._report.offsets_total)
             async with aclosing(merged(consumer, spans, stop)) as records:
                 async for batch in self._batches(records, schedule, stop, limit):
@@ -281,33 +290,31 @@ class _Run:
         stop: asyncio.Event,
         limit: int | None,
     ) -> AsyncGenerator[list[tuple[float, Any]]]:
-        """(due, record) of those that go into one transaction: none is due later than now, and none of
-        them waits longer than `linger_s`.
+        """(due, record) of those that go into one transaction, `lead_s` before the last of them is due: no
+        two are due further apart than `linger_s`, unless both are late.
         """
-        limits, batch, size, flush_at = self._limits, list[tuple[float, Any]](), 0, 0.0
+        limits, batch, size = self._limits, list[tuple[float, Any]](), 0
         left = None if limit is None else limit - self._report.posts
         async for time_ms, record in records:
             if left == 0 or stop.is_set():
                 break
             due = schedule.due_s(time_ms)
             full = len(batch) >= limits.max_records or size >= limits.max_bytes
-            if batch and (full or max(due, time.monotonic()) >= flush_at):
+            if batch and (full or due > max(batch[0][0] + limits.linger_s, time.monotonic())):
+                if await _stopped_before(batch[-1][0] - limits.lead_s, stop):
+                    return
                 yield batch
                 batch, size = [], 0
-            if await _stopped_before(due, stop):
-                break
-            if not batch:
-                flush_at = time.monotonic() + limits.linger_s
             batch.append((due, record))
             size += len(record.value or b"")
             left = None if left is None else left - 1
-        if batch:
+        if batch and not await _stopped_before(batch[-1][0] - limits.lead_s, stop):
             yield batch
 
     async def _send(self, batch: list[tuple[float, Any]]) -> None:
         messages = [self._message(record) for _, record in batch]
         offsets = {TopicPartition(r.topic, r.partition): r.offset + 1 for _, r in batch}
-        await self._transactor.commit_offsets(messages, offsets)
+        await self._transactor.commit_offsets(messages, offsets, not_before_s=batch[-1][0])
         now = self.progressed_s = time.monotonic()
         report = self._report
         report.posts += len(batch)
