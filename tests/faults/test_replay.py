@@ -14,6 +14,7 @@ import pytest
 from support.fault_run import SEED_VARIABLE
 from support.kafka import Kafka
 from support.replay_run import difference, play, record
+from support.timer import running_timer
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -38,7 +39,8 @@ async def test_order_and_gaps_are_kept_and_kills_cost_and_double_nothing(
     print(f"{SEED_VARIABLE}={seed}: {POSTS} posts of {recorded_ms / 1000:.0f} s")
     target = kafka.names.posts.replace("posts", "replayed")
     kills = sorted(dice.sample(range(POSTS // 10, POSTS * 9 // 10), KILLS))
-    arrivals, report = await play(kafka, target, times=TIMES, kills=kills, log=tmp_path / "replay.log")
+    async with running_timer() as timer:
+        arrivals, report = await play(kafka, target, times=TIMES, kills=kills, log=tmp_path / "replay.log")
 
     assert arrivals.records == POSTS
     assert (report["complete"], report["resumed"]) == (True, True)
@@ -47,11 +49,11 @@ async def test_order_and_gaps_are_kept_and_kills_cost_and_double_nothing(
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     print(f"last run late by {report['late_ms']} ms; load {load}")
     for gap_s in GAPS_S:
-        gaps = [gap for life in arrivals.lives for gap in life.gaps(TIMES, gap_s, arrivals.clock)]
+        gaps = [gap for life in arrivals.lives for gap in life.gaps(TIMES, gap_s, timer)]
         errors, own = sorted(gap.error for gap in gaps), max(gap.own_error for gap in gaps)
         print(
             f"{len(gaps)} gaps of {gap_s:g} s and more: {errors[len(gaps) // 2]:.2%} off, "
-            f"{errors[-1]:.2%} at most, {own:.2%} without the machine's own jitter "
+            f"{errors[-1]:.2%} at most, {own:.2%} without what a timer was late by "
             f"({max(gap.jitter_s for gap in gaps) * 1000:.0f} ms at most)"
         )
         assert len(gaps) >= POSTS // MIN_POSTS_A_GAP

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import subprocess
 import sys
 import time
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from support.kafka import Kafka
+from support.timer import Timer
 
 from workers.empty_fetches import mended
 from workers.topics import TopicShape, create_topic
@@ -31,10 +33,8 @@ PAUSE_EVERY = 5000
 PAUSE_MS = (2000, 8000)
 # Many times a fetch, on a machine that does other things, too.
 SETTLED_S = 1.0
-# Ticks of the clock that runs beside the reader, and how far around a moment they tell of it: what the
-# machine did to others for 0.1 s it did to the replay and to its reader, too.
-TICK_S = 0.005
-AROUND_S = 0.1
+# The reader is an instrument: a busy core must not make it late. Where that is not allowed it is not done.
+READER_NICE = -10
 
 
 async def record(kafka: Kafka, posts: int, dice: random.Random) -> int:
@@ -65,29 +65,6 @@ async def record(kafka: Kafka, posts: int, dice: random.Random) -> int:
     return now_ms - first_ms
 
 
-class Clock:
-    """A timer beside the reader that tells how late the machine was with it, and when."""
-
-    def __init__(self) -> None:
-        self._ticks: list[float] = []
-        self._late: list[float] = []
-
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            due_s = time.monotonic() + TICK_S
-            await asyncio.sleep(TICK_S)
-            self._ticks.append(due_s)
-            self._late.append(time.monotonic() - due_s)
-
-    def jitter_s(self, at_s: float) -> float:
-        """The most that a tick around this moment was late."""
-        first = bisect_left(self._ticks, at_s - AROUND_S)
-        last = bisect_right(self._ticks, at_s + AROUND_S)
-        # A tick may have been due long before, and come in between.
-        return max(self._late[max(0, first - 1) : last], default=0.0)
-
-
 @dataclass(frozen=True, slots=True)
 class Gap:
     """One gap between two records."""
@@ -95,7 +72,7 @@ class Gap:
     wanted_s: float
     measured_s: float
     jitter_s: float
-    """What the machine's own timer was late by at both ends."""
+    """What a timer beside it was late by at both ends."""
 
     @property
     def error(self) -> float:
@@ -104,7 +81,7 @@ class Gap:
 
     @property
     def own_error(self) -> float:
-        """The part of it that the machine's own timer does not explain."""
+        """The part of it that the timer does not explain."""
         return max(0.0, abs(self.measured_s - self.wanted_s) - self.jitter_s) / self.wanted_s
 
 
@@ -114,7 +91,7 @@ class Life:
 
     seen: list[tuple[float, int]] = field(default_factory=list)
 
-    def gaps(self, times: float, at_least_s: float, clock: Clock) -> list[Gap]:
+    def gaps(self, times: float, at_least_s: float, timer: Timer) -> list[Gap]:
         """Gaps that follow each other, each at least so long as replayed. A record counts as come when the
         last one of its moment had come.
         """
@@ -127,7 +104,7 @@ class Life:
             Gap(
                 wanted_s=(later - stamp) / 1000 / times,
                 measured_s=then - at,
-                jitter_s=clock.jitter_s(at) + clock.jitter_s(then),
+                jitter_s=timer.jitter_s(at) + timer.jitter_s(then),
             )
             for (at, stamp), (then, later) in pairwise(marks)
         ]
@@ -146,7 +123,6 @@ class Arrivals:
         self._topic = topic
         self.lives = [Life()]
         self.records = 0
-        self.clock = Clock()
 
     async def read(self) -> None:
         """Until it is cancelled."""
@@ -161,7 +137,6 @@ class Arrivals:
             )
         )
         await consumer.start()
-        ticking = asyncio.create_task(self.clock.run())
         try:
             consumer.assign([TopicPartition(self._topic, number) for number in range(PARTITIONS)])
             while True:
@@ -171,7 +146,6 @@ class Arrivals:
                     self.lives[-1].seen += ((now, record.timestamp) for record in records)
                     self.records += len(records)
         finally:
-            ticking.cancel()
             await consumer.stop()
 
     async def settled(self) -> None:
@@ -194,10 +168,13 @@ async def play(
     shape = TopicShape(partitions=PARTITIONS)
     await create_topic(kafka.connection, target, shape)
     arrivals = Arrivals(kafka, target)
+    priority = os.getpriority(os.PRIO_PROCESS, 0)
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, READER_NICE)
     reader = asyncio.create_task(arrivals.read())
     try:
         for moment in [*kills, None]:
-            process = await _start(kafka, target, times, log)
+            process = await _start(kafka, target, times, log, priority)
             try:
                 if moment is not None:
                     await arrivals.until(moment, process)
@@ -220,11 +197,14 @@ async def play(
         await arrivals.settled()
         return arrivals, report
     finally:
+        os.setpriority(os.PRIO_PROCESS, 0, priority)
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
 
 
-async def _start(kafka: Kafka, target: str, times: float, log: Path) -> asyncio.subprocess.Process:
+async def _start(
+    kafka: Kafka, target: str, times: float, log: Path, priority: int
+) -> asyncio.subprocess.Process:
     command = ("replay", kafka.names.posts, "--to", target, "--rate", f"{times:g}x", "--json")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SAKE_FAULT_")}
     with log.open("ab") as errors:
@@ -232,6 +212,7 @@ async def _start(kafka: Kafka, target: str, times: float, log: Path) -> asyncio.
             *(sys.executable, "-m", "workers", *command),
             stdout=subprocess.PIPE,
             stderr=errors,
+            preexec_fn=partial(os.setpriority, os.PRIO_PROCESS, 0, priority),
             env={
                 **inherited,
                 "SAKE_KAFKA_BOOTSTRAP_SERVERS": kafka.connection.bootstrap_servers,
