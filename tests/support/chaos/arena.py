@@ -31,8 +31,8 @@ PREFIX = "fire"
 GROUP = f"{PREFIX}-group"
 PARTITIONS = 4
 IN_FLIGHT = 16
-DISK_BYTES = 2 * 1024 * 1024
-"""Of the disk under the workers' home: room for the cache of some thousand answers."""
+DISK_BYTES = 24 * 1024 * 1024
+"""Of the disk under the workers' home: SQLite's logs alone take 4 MiB each before they are folded in."""
 SAVED_S = 2.5
 """Killed, the embedded broker loses what it acknowledged in about the last second. Posts rest that long
 before, so that what a producer was told is there is there.

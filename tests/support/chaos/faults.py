@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
-from support.chaos.arena import SAVED_S, Arena, Event
+from support.chaos.arena import GROUP, SAVED_S, Arena, Event
+from support.chaos.guest import visit
 from support.chaos.plan import Fault
 
 __all__ = ["Recovery", "carry_out"]
@@ -48,8 +49,11 @@ async def carry_out(arena: Arena, faults: tuple[Fault, ...]) -> Recovery:
 
 async def _one(arena: Arena, fault: Fault, recovery: Recovery) -> None:
     at_s = time.monotonic()
-    async with _broken(arena, fault):
-        await asyncio.sleep(fault.lasts_s)
+    if fault.target == "group":
+        await visit(arena.bootstrap, GROUP, arena.topics.posts, fault.lasts_s)
+    else:
+        async with _broken(arena, fault):
+            await asyncio.sleep(fault.lasts_s)
     ends_s = time.monotonic()
     amount = f" {fault.amount:g}" if fault.amount else ""
     arena.timeline.append(Event(at_s, ends_s, f"{fault.target} {fault.kind}{amount}"))

@@ -17,7 +17,8 @@ STORM_S = 40.0
 """Of each minute. A fault of the storm has ended by then."""
 CALM_WORKER_S, CALM_ENGINE_S = 46.0, 53.0
 """Into the minute. 6 s after the storm's end, and long enough before each other and the next storm."""
-REBALANCE_S = 20.0
+REBALANCE_S, STAYS_S = 20.0, 1.0
+"""Every so often a guest joins the group, and leaves it again once it has held partitions for so long."""
 GAP_S = (0.3, 3.5)
 """Between the beginnings of two faults."""
 
@@ -112,9 +113,8 @@ def plan(
             ]
         minute_s += MINUTE_S
     faults += [
-        Fault(number * REBALANCE_S, 0.0, "rebalance", "group")
-        for number in range(1, int(seconds / REBALANCE_S) + 1)
-        if "group" not in without
+        Fault(number * REBALANCE_S, STAYS_S, "joined", "group")
+        for number in range(1, int(seconds / REBALANCE_S))
     ]
     return tuple(sorted(faults, key=lambda fault: fault.at_s))
 

@@ -62,8 +62,7 @@ class Report:
 async def run_chaos(run: Run, folder: Path) -> Report:
     """Runs it. `folder` gets every log, the broker's data and `report.json`."""
     folder.mkdir(parents=True, exist_ok=True)
-    lacking = cannot_break()
-    faults = plan(run.seed, run.minutes * 60, WORKERS, frozenset(lacking) | {"group"})
+    faults = plan(run.seed, run.minutes * 60, WORKERS, frozenset(cannot_break()))
     async with arena(folder, run.posts_a_second, WORKERS, run.seed) as one:
         witness = Witness(one.bootstrap, GROUP, one.topics)
         feeding = asyncio.create_task(one.feed.run())
@@ -78,7 +77,7 @@ async def run_chaos(run: Run, folder: Path) -> Report:
             for task in (feeding, *beside):
                 task.cancel()
             await asyncio.gather(feeding, *beside, return_exceptions=True)
-        report = await _judged(run, one, witness, recovery, began_s, lacking)
+        report = await _judged(run, one, witness, recovery, began_s)
     report.save(folder / "report.json")
     return report
 
@@ -95,9 +94,7 @@ async def _finished(one: Arena, witness: Witness) -> None:
     one.expected_down.update(process.name for process in one.workers.values())
 
 
-async def _judged(
-    run: Run, one: Arena, witness: Witness, recovery: Recovery, began_s: float, lacking: dict[str, str]
-) -> Report:
+async def _judged(run: Run, one: Arena, witness: Witness, recovery: Recovery, began_s: float) -> Report:
     found, reader = await witness.read_all()
     committed = await witness.committed()
     with contextlib.suppress(KafkaError):
@@ -125,6 +122,6 @@ async def _judged(
         violations=tuple(violations),
         samples=len(witness.samples),
         load=os.getloadavg()[0],
-        not_broken=lacking,
+        not_broken=cannot_break(),
         timeline=tuple(timeline),
     )
