@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sake_model.dialogue.echo import without_echo
 from sake_model.dialogue.observations import render_observations, shown
 from sake_model.dialogue.steps import Ask, DialogueLimits, Finished, Lookup, Observation, Step, TurnNote
 from sake_model.engine.interface import Completion, FinishReason, Message, Part
@@ -126,14 +127,15 @@ class Dialogue:
             needs_reason=setting.prompts.task.needs_reason,
             limits=setting.limits.turn,
         )
-        action = parsed.turn.action
+        turn, echoes = without_echo(parsed.turn, setting.prompts)
+        action = turn.action
         turn_text, imitations = neutralise_turn(parsed.text)
-        repairs = self.repairs + parsed.repairs
+        repairs = self.repairs + parsed.repairs + echoes
         if imitations:
             repairs += (Repair.TURN_NEUTRALISED,) * imitations
         after = Dialogue(
             step=Finished(action.mentions if isinstance(action, Answer) else None),
-            notes=(*self.notes, _note(parsed.turn, completion)),
+            notes=(*self.notes, _note(turn, completion)),
             observations=self.observations,
             repairs=repairs,
             reasons=self.reasons,

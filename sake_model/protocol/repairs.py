@@ -99,6 +99,8 @@ class Repair(StrEnum):
     POST_NEUTRALISED = "post_neutralised"
     RESULT_NEUTRALISED = "result_neutralised"
     TURN_NEUTRALISED = "turn_neutralised"
+    PROMPT_ECHOED = "prompt_echoed"
+    """A reason or a query that repeats the prompts word by word; dropped."""
 
 
 def count_repairs(repairs: Iterable[Repair]) -> dict[str, int]:

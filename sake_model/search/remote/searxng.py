@@ -16,6 +16,11 @@ from schemas.entities import Tool
 __all__ = ["SearxngProvider"]
 
 
+# Words that begin so are orders to SearXNG: `!wp` and `?wp` ask another engine, `!!g` sends the asker to
+# another site, `:de` and `<3` change language and time limit (docs.searxng.org/user/search-syntax.html).
+ORDERS = "!?:<"
+
+
 class _Result(msgspec.Struct):
     url: str
     title: str
@@ -26,6 +31,11 @@ class _Result(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     results: list[msgspec.Raw]
+
+
+def plain(query: str) -> str:
+    """The query's words without what would make them orders; empty where nothing else is in it."""
+    return " ".join(word for each in query.split() if (word := each.lstrip(ORDERS)))
 
 
 class SearxngProvider:
@@ -51,9 +61,12 @@ class SearxngProvider:
 
     async def search(self, request: SearchRequest, deadline: Deadline) -> tuple[SearchResult, ...]:
         """What the engines behind it found."""
+        words = plain(request.query)
+        if not words:
+            return ()
         category = "general" if request.tool is Tool.TEXT else "images"
         query = {
-            "q": request.query, "format": "json", "categories": category,
+            "q": words, "format": "json", "categories": category,
             "language": self._language, "safesearch": "1",
         }  # fmt: skip
         body = await self._api.get("/search", query, deadline)
