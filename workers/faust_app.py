@@ -22,7 +22,7 @@ from schemas.errors import NetworkError
 from workers.connection import KafkaConnection
 from workers.empty_fetches import mended
 
-__all__ = ["FaustBroken", "credentials", "make_app", "running_app"]
+__all__ = ["CommittedConsumer", "FaustBroken", "credentials", "make_app", "running_app"]
 
 # Between two commits: after a crash so much is done again (and counted once, by its offsets).
 COMMIT_INTERVAL_S = 1.0
