@@ -62,8 +62,16 @@ CHANNELS = (
         "sake.mentions", "Watched brands", Mention, headers.MENTION_EVENT, "normalised name of the brand"
     ),
 )
-DEAD_LETTERS = "sake.dead-letters"
+# Slug: topic and what lies on it. All are read in the same way.
+DEAD_LETTERS = {
+    "dead-letter": ("sake.dead-letters", "Posts that cannot be recognised"),
+    "mention-dead-letter": (
+        "sake.mentions.dead-letters",
+        "Recognitions that cannot be matched, and mentions that the webhook did not take",
+    ),
+}
 DEAD_LETTER_SLUG = "dead-letter-headers"
+MATCHED, MATCHED_TOPIC = "mention-matched", "sake.mentions.matched"
 
 
 def schema_of(record: type[msgspec.Struct]) -> dict[str, Any]:
@@ -105,7 +113,6 @@ def _both_dialects(node: Any) -> Any:
 
 
 def _asyncapi() -> dict[str, Any]:
-    dead = "dead-letter"
     return {
         "asyncapi": ASYNCAPI_VERSION,
         "info": {
@@ -118,16 +125,22 @@ def _asyncapi() -> dict[str, Any]:
         "defaultContentType": headers.CONTENT_TYPE,
         "channels": {
             **{channel.slug: _channel(channel.topic, channel.title, channel.slug) for channel in CHANNELS},
-            dead: _channel(DEAD_LETTERS, "Posts that cannot be recognised", dead),
+            **{slug: _channel(topic, title, slug) for slug, (topic, title) in DEAD_LETTERS.items()},
+            MATCHED: _channel(MATCHED_TOPIC, "Mentions before copies are folded; internal", MATCHED),
         },
         "operations": {
             **{_operation_name(channel): _operation(channel.slug, channel.incoming) for channel in CHANNELS},
-            "sendDeadLetter": _operation(dead, incoming=False),
+            **{
+                f"send{slug.title().replace('-', '')}": _operation(slug, incoming=False)
+                for slug in DEAD_LETTERS
+            },
+            "sendMentionMatched": _operation(MATCHED, incoming=False),
         },
         "components": {
             "messages": {
                 **{channel.slug: _message(channel) for channel in CHANNELS},
-                dead: _dead_letter_message(),
+                **{slug: _dead_letter_message(slug) for slug in DEAD_LETTERS},
+                MATCHED: _matched_message(),
             },
             "messageTraits": {"cloudEvent": {"headers": _event_headers_schema()}},
         },
@@ -166,9 +179,21 @@ def _message(channel: Channel) -> dict[str, Any]:
     }
 
 
-def _dead_letter_message() -> dict[str, Any]:
+def _matched_message() -> dict[str, Any]:
     return {
-        "name": "dead-letter",
+        "name": MATCHED,
+        "title": "A brand in one post",
+        "description": "From one stage of the mentions worker to the next, so that any may restart alone. "
+        "Nothing of its shape is promised: read sake.mentions.",
+        "contentType": headers.CONTENT_TYPE,
+        "payload": {"type": "object"},
+        "bindings": {"kafka": _key_binding("normalised name of the brand")},
+    }
+
+
+def _dead_letter_message(slug: str) -> dict[str, Any]:
+    return {
+        "name": slug,
         "title": "Dead letter",
         "description": "The original value, byte for byte, whatever it was; the headers say what went wrong. "
         "The original's own headers are kept beside them.",

@@ -121,7 +121,8 @@ def test_the_asyncapi_document_is_closed_and_names_every_topic() -> None:
     document = json.loads(files()[Path("asyncapi.json")])
     assert document["asyncapi"].startswith("3.")
     addresses = {channel["address"] for channel in document["channels"].values()}
-    assert addresses == {channel.topic for channel in CHANNELS} | {"sake.dead-letters"}
+    mentions = {"sake.mentions.matched", "sake.mentions.dead-letters"}
+    assert addresses == {channel.topic for channel in CHANNELS} | {"sake.dead-letters"} | mentions
     operations = {
         operation["channel"]["$ref"]: operation["action"] for operation in document["operations"].values()
     }
