@@ -67,6 +67,7 @@ class SearchCache:
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
         self._submitted = 0  # counted by the caller only
+        self._stores = True  # known to the writing thread only
         self._done = 0  # counted by the writing thread only
         self._thread: ThreadPoolExecutor | None = None
         if path is not None and limits.file_bytes:
@@ -182,8 +183,11 @@ class SearchCache:
             )
             if self._done % SWEEP_EVERY == 0:
                 self._sweep(self._writer)
+            self._stores = True
         except sqlite3.Error as error:
-            log.warning("search cache: an answer could not be stored (%s)", error)
+            if self._stores:  # once, not for every answer while a disk is full
+                log.warning("search cache: answers cannot be stored (%s)", error)
+            self._stores = False
             if damaged(error) and self._path is not None:
                 self._move_aside(self._path, error)
 

@@ -7,6 +7,7 @@ The file is a few rows; a transaction takes some tens of microseconds and happen
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import time
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 BUSY_MS = 5000
 """How long another process's transaction is waited for; they take well under a millisecond."""
 
+AGAIN_S = 5.0
+"""After which a file that could not be used is tried again: a full disk is emptied some day. Until then
+each process counts for itself."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS places (
   id INTEGER PRIMARY KEY, provider TEXT NOT NULL, calls INTEGER NOT NULL, counted_by_s REAL NOT NULL
@@ -37,19 +42,21 @@ T = TypeVar("T")
 
 
 class Ledger:
-    """Places by provider; times are Unix seconds. A ledger that breaks is left alone, with a warning."""
+    """Places by provider; times are Unix seconds. A ledger that breaks is done without, with a warning,
+    until its file can be used again.
+    """
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, *, clock: Callable[[], float] = time.time, again_s: float = AGAIN_S
+    ) -> None:
         self._path = path
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search-ledger")
         self._db: sqlite3.Connection | None = None
         self._closed = False
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = self._open()
-        except (OSError, sqlite3.Error) as error:
-            self._broken(error)
+        self._again_s = again_s
+        self._broken_at_s: float | None = None
+        self._try_to_open()
 
     async def take(
         self, provider: str, rates: tuple[Rate, ...], calls: int, counted_in_s: float
@@ -86,6 +93,13 @@ class Ledger:
             self._db.close()
             self._db = None
 
+    def _try_to_open(self) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = self._open()
+        except (OSError, sqlite3.Error) as error:
+            self._broken(error)
+
     def _open(self) -> sqlite3.Connection:
         try:
             return self._connect()
@@ -106,17 +120,29 @@ class Ledger:
 
     def _submit(self, work: Callable[[], T], otherwise: T) -> asyncio.Future[T]:
         def run() -> T:
+            since_s = self._broken_at_s
+            if self._db is None and since_s is not None and time.monotonic() >= since_s + self._again_s:
+                self._try_to_open()
             try:
-                return work()
+                result = work()
             except sqlite3.Error as error:
                 self._broken(error)
                 return otherwise
+            if self._db is not None and self._broken_at_s is not None:
+                log.info("%s can be used again", self._path)
+                self._broken_at_s = None
+            return result
 
         return asyncio.get_running_loop().run_in_executor(self._thread, run)
 
     def _broken(self, error: Exception) -> None:
-        log.warning("%s cannot be used (%s): rate limits hold for this process only", self._path, error)
-        self._db = None
+        if self._broken_at_s is None:
+            log.warning("%s cannot be used (%s): rate limits hold for this process only", self._path, error)
+        self._broken_at_s = time.monotonic()
+        db, self._db = self._db, None
+        if db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                db.close()
 
     def _run(self, statement: str, values: tuple[float, int] | tuple[int]) -> None:
         if self._db is not None:
