@@ -36,8 +36,13 @@ COMMANDS = {
     "engine": ("workers.commands.engine:engine", "Run a model server under supervision."),
     "worker": ("workers.commands.worker:worker", "Run a stream worker."),
     "replay": ("workers.commands.replay:replay", "Put posts from a file or a topic onto a topic."),
+    "mentions": (
+        "workers.commands.mentions:mentions",
+        "Look a watch list over; send again what a webhook refused.",
+    ),
     "console": ("workers.commands.console:console", "Watch the stream on a page in your browser."),
     "evaluate": ("workers.commands.evaluate:evaluate", "Score recognitions against gold."),
+    "plan": ("workers.commands.plan:plan", "Tell what a stream of posts takes."),
     "search": ("workers.commands.search:search", "Ask the search pool, or build its index."),
     "settings": ("workers.commands.settings:settings", "Print every setting and where it comes from."),
 }

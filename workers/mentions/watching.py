@@ -27,7 +27,8 @@ def read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise WatchListError(
-            f"the watch list {path} cannot be read: {error.strerror}; SAKE_MENTIONS_WATCH_LIST names it"
+            f"the watch list {path} cannot be read: {error.strerror}; SAKE_MENTIONS_WATCH_LIST names it, "
+            "and `brands: [{name: Nike}]` is one"
         ) from error
 
 

@@ -27,16 +27,16 @@ from schemas.deadletters import DeadLetter, Stage, why_dead
 from schemas.errors import NetworkError
 from schemas.mentions import Revision
 from workers.connection import KafkaConnection
+from workers.empty_fetches import mended
 from workers.mentions.ledger import Ledger
 from workers.mentions.outbox import Item, Outbox
 from workers.mentions.posts import LookupFailed, RecordReader
 from workers.mentions.receiver import Receiver
 from workers.mentions.retries import Dead, Taken, judge
 from workers.mentions.webhook_config import WebhookConfig
-from workers.read_committed import see_through
 from workers.topics import TopicNames
 
-__all__ = ["QuietUntil", "WebhookSender"]
+__all__ = ["Head", "QuietUntil", "WebhookSender"]
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,11 @@ class Head(msgspec.Struct, frozen=True):
     id: str
     revision: Revision = Revision.FIRST
     posts: int = 1
+
+    @property
+    def message_id(self) -> str:
+        """What a receiver knows a message by, however often it comes."""
+        return f"{self.id}-{self.revision.value}-{self.posts}"
 
 
 class Refused(NetworkError):
@@ -107,7 +112,7 @@ class WebhookSender:
         producer = AIOKafkaProducer(**self._connection.options(), enable_idempotence=True)
         stack.push_async_callback(producer.stop)
         await producer.start()
-        consumer = see_through(
+        consumer = mended(
             AIOKafkaConsumer(
                 **self._connection.options(),
                 group_id=self._group,
@@ -239,15 +244,14 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             return
         try:
             head = msgspec.json.decode(record.value or b"", type=Head)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             log.error("%s[%d]@%d is no mention: %s", record.topic, partition, record.offset, error)
             ledger.finish(record.offset)
             return
         if head.revision not in self._settings.revisions:
             ledger.finish(record.offset)
             return
-        message_id = f"{head.id}-{head.revision.value}-{head.posts}"
-        self._outbox.put(Item(partition, record.offset, message_id, head.brand), time.monotonic())
+        self._outbox.put(Item(partition, record.offset, head.message_id, head.brand), time.monotonic())
 
     async def _send_for_ever(self) -> None:
         while True:
