@@ -6,6 +6,7 @@
 - A post that was inside when the engine's connection broke (EngineLost) is a suspect: each suspect
   goes through alone before the gate opens for all, and stays one while it is turned away unread. The
   engine breaking under a post that is alone is counted against that post; `solo_deaths` tells how often.
+  It is tried again once all other suspects are through.
 
 No clock of its own beyond the event loop's; no I/O.
 """
@@ -122,7 +123,7 @@ class EngineGate:
                 self._open = False
                 self._reason = "a post under which the engine broke is tried alone"
                 self._on_change()
-            self._queue.appendleft(ticket)
+            self._queue.insert(self._place_of(ticket), ticket)
         else:
             self._queue.append(ticket)
         self._advance()
@@ -137,6 +138,16 @@ class EngineGate:
             raise
         finally:
             ticket.turn = None
+
+    def _place_of(self, suspect: Ticket) -> int:
+        """Before all who are none, behind those under which the engine broke less often: they can be
+        done before it breaks again. And a post that only stood beside the killer of another worker is
+        not tried again in step with it.
+        """
+        for place, other in enumerate(self._queue):
+            if not other.suspect or other.solo_deaths > suspect.solo_deaths:
+                return place
+        return len(self._queue)
 
     def _lost(self, ticket: Ticket, error: Exception) -> None:
         if self._probe is ticket:

@@ -112,6 +112,17 @@ async def test_the_post_that_kills_the_engine_alone_twice_is_given_up_and_no_oth
     assert gate.open
 
 
+async def test_a_post_under_which_the_engine_broke_alone_is_tried_again_after_all_other_suspects() -> None:
+    """Their results can then be committed, and the verdict with them, before a rebalance undoes it."""
+    engine = FlakyEngine()
+    engine.killers = {3}
+    await run_all(Attempts(engine, EngineGate(QUICK), POST), 8)
+    tried = engine.seen_alone[1:]  # the first start of all was alone for a moment, too
+    assert tried.count(3) == 2
+    assert tried[-1] == 3
+    assert set(tried[:-1]) == set(range(8))
+
+
 @pytest.mark.parametrize("turned_away", [ModelChanged("another is served"), EngineOverloaded("full")])
 async def test_a_suspect_that_was_turned_away_unread_is_still_tried_alone(turned_away: Exception) -> None:
     killer = 3
