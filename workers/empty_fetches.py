@@ -13,6 +13,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
+from workers.header_names import read_all_names
 from workers.read_committed import see_through
 
 __all__ = ["mended", "rest_s"]
@@ -33,7 +34,10 @@ def rest_s(silence_s: float, asked_s: float, waited_s: float) -> float:
 
 
 def mended(consumer: AIOKafkaConsumer) -> AIOKafkaConsumer:
-    """The same consumer, not started yet: rested, and with `see_through`. Every consumer here is made so."""
+    """The same consumer, not started yet: rested, with `see_through`, and reading all headers' names. Every
+    consumer here is made so.
+    """
+    read_all_names()
     see_through(consumer)
     send = consumer._client.send
     asked_s = consumer._fetch_max_wait_ms / 1e3

@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -109,8 +108,8 @@ class _Courier:
         """Whether this letter is dealt with, one way or the other; else the run ends here."""
         try:
             letter = DeadLetter.read(record.key, record.value, record.headers)
-            head = msgspec.json.decode(letter.value or b"", type=Head)
-        except (NotADeadLetter, msgspec.MsgspecError):
+            head = Head.read(letter.value)
+        except (NotADeadLetter, ValueError):
             self._report.others += 1
             return True
         if letter.why.topic != self._mentions:

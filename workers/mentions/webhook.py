@@ -33,6 +33,7 @@ from workers.mentions.outbox import Item, Outbox
 from workers.mentions.posts import LookupFailed, RecordReader
 from workers.mentions.receiver import Receiver
 from workers.mentions.retries import Dead, Taken, judge
+from workers.mentions.status import WebhookStatus
 from workers.mentions.webhook_config import WebhookConfig
 from workers.topics import TopicNames
 
@@ -64,6 +65,14 @@ class Head(msgspec.Struct, frozen=True):
     revision: Revision = Revision.FIRST
     posts: int = 1
 
+    @classmethod
+    def read(cls, value: bytes | None) -> Head:
+        """What these bytes say. Raises ValueError where they are no mention."""
+        try:
+            return msgspec.json.decode(value or b"", type=cls)
+        except RecursionError as error:  # brackets by the thousand, in a field that nobody knows
+            raise ValueError("nested too deep") from error
+
     @property
     def message_id(self) -> str:
         """What a receiver knows a message by, however often it comes."""
@@ -86,6 +95,7 @@ class WebhookSender:
         *,
         group: str,
         member: str,
+        status: WebhookStatus | None = None,
     ) -> None:
         self._config = config
         self._connection = connection
@@ -93,10 +103,12 @@ class WebhookSender:
         self._quiet_until = quiet_until
         self._group = group
         self._member = member
+        self.status = status or WebhookStatus()
 
     async def run(self) -> None:
         """For ever; begins anew when the Kafka client breaks."""
         while True:
+            self.status.begins()
             try:
                 async with AsyncExitStack() as stack:
                     await self._session(stack)
@@ -221,7 +233,10 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
                 self._ledgers[place.partition] = Ledger(kept.offset, kept.metadata)
 
     async def _read_for_ever(self) -> None:
+        status = self._sender.status
         while True:
+            status.sign()
+            status.waiting = len(self._outbox)
             if len(self._outbox) >= self._settings.max_pending:
                 self._consumer.pause(*self._consumer.assignment())
             elif self._consumer.paused() and len(self._outbox) < self._settings.max_pending // 2:
@@ -243,8 +258,8 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         if ledger is None or not ledger.see(record.offset):
             return
         try:
-            head = msgspec.json.decode(record.value or b"", type=Head)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            head = Head.read(record.value)
+        except ValueError as error:
             log.error("%s[%d]@%d is no mention: %s", record.topic, partition, record.offset, error)
             ledger.finish(record.offset)
             return
@@ -304,10 +319,16 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         _seconds.record(now_s - started_s, {"error.type": answer.trouble} if answer.trouble else {})
         age_s = now_s - item.first_attempt_s
         verdict = judge(answer, item.attempts, age_s, random.random(), self._settings.retry)
+        self._sender.status.trouble = "" if isinstance(verdict, Taken) else verdict.reason
         if isinstance(verdict, Dead):
             await self._bury(item, record, verdict.reason)
         self._outbox.note(item, verdict, answer.retry_after_s, now_s)
         if isinstance(verdict, Taken | Dead):
+            status = self._sender.status
+            if isinstance(verdict, Taken):
+                status.taken += 1
+            else:
+                status.dead += 1
             self._finish(item, "taken" if isinstance(verdict, Taken) else "dead")
         else:
             _outcomes.add(1, {"outcome": "later", "error.type": verdict.reason})

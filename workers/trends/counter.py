@@ -179,7 +179,7 @@ class Counter:
     def _count(self, one: Counted, record: Record) -> None:
         try:
             entity = _decode(record.value or b"")
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             log.warning("not an entity record, passed over: offset %d: %s", record.offset, error)
             one.trends.skip(record.offset)
         else:

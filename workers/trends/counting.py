@@ -1,10 +1,10 @@
 """The pure core of trends: entity records of one partition in, trend records out. No I/O, no clock.
 
 Time is event time: the post's own, or that of its recognition when it has none or claims one far
-ahead. The watermark is the newest time seen. A record more than the grace older than it is late: it
-is in no window and counted apart. So a window [s, e) can close once the watermark is past e + grace,
-and what was counted never depends on how records were batched, on restarts or on a clock: it is a
-function of the partition's records in their order. Counting a record again changes nothing.
+ahead or before 1970. The watermark is the newest time seen. A record more than the grace older than it
+is late: it is in no window and counted apart. So a window [s, e) can close once the watermark is past
+e + grace, and what was counted never depends on how records were batched, on restarts or on a clock: it
+is a function of the partition's records in their order. Counting a record again changes nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from workers.trends.state import BEGINNING_MS, Name, PartitionState, Scale
 __all__ = ["PartitionTrends", "event_time", "fresh_state"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Windows around these years can still be written as dates; a record of others was made by no clock.
+FIRST_YEAR, LAST_YEAR = 1970, 9000
 # Two in each pane give the five of a window, spread over it.
 EXAMPLES_PER_PANE = 2
 # Chance that two of 10,000 posts in one pane share a digest: 10,000² / 2^65 < 10^-11.
@@ -46,8 +48,8 @@ def event_time(record: EntityRecord, max_ahead: timedelta) -> tuple[datetime, bo
     """The time by which a record is counted, and whether its post's own time was not believed."""
     if record.created_at is None:
         return record.recognised_at, False
-    ahead = record.created_at - record.recognised_at > max_ahead
-    return (record.recognised_at if ahead else record.created_at), ahead
+    wrong = record.created_at - record.recognised_at > max_ahead or record.created_at.year < FIRST_YEAR
+    return (record.recognised_at if wrong else record.created_at), wrong
 
 
 class PartitionTrends:
@@ -78,6 +80,9 @@ class PartitionTrends:
         """Counts a record, unless it was counted before, and closes the windows that it ends."""
         state = self.state
         if offset < state.next_offset:
+            return
+        if not FIRST_YEAR <= record.recognised_at.year <= LAST_YEAR:
+            self.skip(offset)
             return
         state.next_offset = offset + 1
         at, ahead = event_time(record, self._max_ahead)
