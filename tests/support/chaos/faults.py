@@ -19,6 +19,7 @@ __all__ = ["Recovery", "carry_out"]
 
 POLL_S = 0.02
 MOST_S = 60.0
+BEFORE_S = 5.0
 HALVED_SHARE = 0.3
 """Of the pieces: the others tempt the peers to go on."""
 
@@ -33,6 +34,8 @@ class Recovery:
     """From there until it has committed a post."""
     engine_heals_s: list[float] = field(default_factory=list)
     """From the engine's start until all workers work again."""
+    disturbed: int = 0
+    """Recoveries that are not counted, because something ended by itself meanwhile or just before."""
 
 
 async def carry_out(arena: Arena, faults: tuple[Fault, ...]) -> Recovery:
@@ -58,7 +61,14 @@ async def _one(arena: Arena, fault: Fault, recovery: Recovery) -> None:
     amount = f" {fault.amount:g}" if fault.amount else ""
     arena.timeline.append(Event(at_s, ends_s, f"{fault.target} {fault.kind}{amount}"))
     if fault.calm:
-        await _measure(arena, fault, recovery)
+        measured = Recovery()
+        await _measure(arena, fault, measured)
+        if any(not event.planned and event.ends_s > at_s - BEFORE_S for event in arena.timeline):
+            recovery.disturbed += 1
+            return
+        recovery.worker_ready_s += measured.worker_ready_s
+        recovery.worker_works_s += measured.worker_works_s
+        recovery.engine_heals_s += measured.engine_heals_s
 
 
 @asynccontextmanager

@@ -19,6 +19,9 @@ CALM_WORKER_S, CALM_ENGINE_S = 46.0, 53.0
 """Into the minute. 6 s after the storm's end, and long enough before each other and the next storm."""
 REBALANCE_S, STAYS_S = 20.0, 1.0
 """Every so often a guest joins the group, and leaves it again once it has held partitions for so long."""
+KILLERS_S = 12.0
+"""Into the minute, a post that takes the engine down may come: it takes it down three times and more,
+and that must be over in the calm."""
 GAP_S = (0.3, 3.5)
 """Between the beginnings of two faults."""
 
@@ -133,6 +136,7 @@ def _storm(
         amount = dice.choice(kind.amounts)
         if at_s >= ends_s:
             return faults
-        if at_s + length_s <= ends_s and free_at_s.get(target, 0.0) <= at_s:
+        late = kind.name == "poisoned" and amount == 1 and at_s > begins_s + KILLERS_S
+        if not late and at_s + length_s <= ends_s and free_at_s.get(target, 0.0) <= at_s:
             faults.append(Fault(at_s, length_s, kind.name, target, amount))
             free_at_s[target] = at_s + length_s
