@@ -76,9 +76,12 @@ bench: setup ## what the workers and the search pool cost; minutes
 faults: setup ## kills workers, brokers and engines, and counts; minutes
 	$(STREAM)/python $(PYTEST) -m faults
 
+chaos: setup ## real processes under fire, 5 seeds of SAKE_CHAOS_MINUTES (30)
+	$(STREAM)/python tests/faults/chaos.py
+
 clean: ## environments, caches, built wheels; keeps $(SAKE_HOME)
 	rm -rf .venv .venv-model deploy/wheels *.egg-info build dist
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(PACKAGES) tests deploy -name __pycache__ -type d -exec rm -rf {} +
 
-.PHONY: help setup setup-stream setup-model setup-deploy lock audit sbom assets model demo test test-stream test-model check check-types bench faults clean
+.PHONY: help setup setup-stream setup-model setup-deploy lock audit sbom assets model demo test test-stream test-model check check-types bench faults chaos clean
