@@ -76,7 +76,7 @@ bench: setup ## what the workers and the search pool cost; minutes
 faults: setup ## kills workers, brokers and engines, and counts; minutes
 	$(STREAM)/python $(PYTEST) -m faults
 
-chaos: setup ## real processes under fire, 5 seeds of SAKE_CHAOS_MINUTES (30)
+chaos: setup-stream ## real processes under fire, 5 seeds of SAKE_CHAOS_MINUTES (30)
 	$(STREAM)/python tests/faults/chaos.py
 
 clean: ## environments, caches, built wheels; keeps $(SAKE_HOME)
