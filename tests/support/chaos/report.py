@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 
 from support.chaos.run import Report
@@ -10,7 +11,7 @@ from support.chaos.run import Report
 __all__ = ["table", "telling"]
 
 COLUMNS = (
-    "seed", "minutes", "faults", "posts", "recognised", "degraded", "dead", "buried", "stall s",
+    "seed", "minutes", "faults", "posts", "recognised", "degraded", "dead", "buried", "stall s", "still s",
     "worker ready s", "works s", "engine heals s", "broken",
 )  # fmt: skip
 
@@ -29,7 +30,9 @@ def telling(report: Report) -> str:
     lines = [f"seed {report.run.seed}, load {report.load:.1f}, {report.samples} looks"]
     lines += [f"  {times:3} × {what}" for what, times in sorted(report.faults.items())]
     lines += [f"  not broken: {what}: {why}" for what, why in report.not_broken.items()]
-    lines += [f"  {what}" for what in report.by_themselves]
+    by_themselves = Counter(report.by_themselves)
+    lines += [f"  {times:3} × {what}" for what, times in by_themselves.items()]
+    lines += [f"  {report.recovery.disturbed:3} recoveries disturbed, not measured"]
     lines += [f"  buried though good: {times} ({why})" for why, times in report.outcome.buried.items()]
     lines += [f"  BROKEN: {each}" for each in report.violations]
     return "\n".join(lines)
@@ -47,6 +50,7 @@ def _row(report: Report) -> tuple[str, ...]:
         str(outcome.dead),
         str(sum(outcome.buried.values())),
         f"{report.stall_s:.1f}",
+        f"{report.still_s:.1f}",
         _middle_and_most(recovery.worker_ready_s),
         _middle_and_most(recovery.worker_works_s),
         _middle_and_most(recovery.engine_heals_s),

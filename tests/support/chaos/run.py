@@ -44,6 +44,9 @@ class Report:
     run: Run
     outcome: Outcome
     stall_s: float
+    """The longest time in which a partition with posts stood still and nothing was broken."""
+    still_s: float
+    """The same with faults included: what was broken kept posts waiting for so long."""
     recovery: Recovery
     faults: dict[str, int]
     by_themselves: tuple[str, ...]
@@ -116,6 +119,7 @@ async def _judged(run: Run, one: Arena, witness: Witness, recovery: Recovery, be
         run=run,
         outcome=outcome,
         stall_s=stall_s,
+        still_s=longest_stall_s(witness.samples, []),
         recovery=recovery,
         faults=dict(planned),
         by_themselves=tuple(e.what for e in one.timeline if not e.planned),
