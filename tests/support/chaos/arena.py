@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import util
@@ -151,8 +151,13 @@ async def arena(folder: Path, rate: float, workers: tuple[str, ...], seed: int) 
                 environment |= {"LD_PRELOAD": str(shim), "CHAOS_CLOCK": str(clock)}
             command = (sys.executable, "-m", "workers", "worker", "recognise")
             processes[name] = _process(stack, f"worker {name}", command, folder, environment)
-        names = (f"{PREFIX}.{name}" for name in ("posts", "recognitions", "entities", "dead-letters"))
-        topics = Topics(*names, PARTITIONS)
+        topics = Topics(
+            posts=f"{PREFIX}.posts",
+            recognitions=f"{PREFIX}.recognitions",
+            entities=f"{PREFIX}.entities",
+            dead_letters=f"{PREFIX}.dead-letters",
+            partitions=PARTITIONS,
+        )
         feed = Feed(f"127.0.0.1:{broker_port}", topics.posts, rate, random.Random(seed))
         one = Arena(
             folder,
@@ -232,7 +237,7 @@ def _create_topics(bootstrap: str, home: Path) -> None:
 
 
 @contextlib.contextmanager
-def _disk(place: Path):  # type: ignore[no-untyped-def]
+def _disk(place: Path) -> Iterator[Path]:
     place.mkdir(parents=True, exist_ok=True)
     if "disk" in cannot_break():
         yield place

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 from support.chaos.arena import GROUP, SAVED_S, Arena, Event
@@ -180,7 +181,7 @@ async def _all_ready(arena: Arena) -> None:
             await _until(http, port, lambda report: bool(report["ready"]))
 
 
-async def _until(http: aiohttp.ClientSession, port: int, said: Callable[[dict], bool]) -> None:  # type: ignore[type-arg]
+async def _until(http: aiohttp.ClientSession, port: int, said: Callable[[dict[str, Any]], bool]) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(MOST_S):
             while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import time
@@ -11,7 +10,6 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from aiokafka.errors import KafkaError
 from support.chaos.arena import GROUP, Arena, arena, cannot_break
 from support.chaos.faults import Recovery, carry_out
 from support.chaos.plan import plan
@@ -100,8 +98,7 @@ async def _finished(one: Arena, witness: Witness) -> None:
 async def _judged(run: Run, one: Arena, witness: Witness, recovery: Recovery, began_s: float) -> Report:
     found, reader = await witness.read_all()
     committed = await witness.committed()
-    with contextlib.suppress(KafkaError):
-        await witness._let_go()
+    await witness.close()
     outcome = outcome_of(found, one.topics, committed)
     intervals = [(event.at_s, event.ends_s) for event in one.timeline]
     stall_s = longest_stall_s(witness.samples, intervals)

@@ -15,7 +15,7 @@ from support.chaos.witness import Place, Sample, Topics, source_of
 __all__ = ["Outcome", "longest_stall_s", "outcome_of", "stalls"]
 
 EXAMPLES = 3
-KILLS_ENGINE = "kills_engine"
+NOWHERE: Place = (-1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def outcome_of(found: Iterable[Found], topics: Topics, committed: Mapping[int, i
     buried = Counter(
         each.header("__sake.errors.reason") or ""
         for each in letters
-        if _is_good(posts.get(source_of(each, topics.dead_letters)))
+        if _is_good(posts.get(source_of(each, topics.dead_letters) or NOWHERE))
     )
     degraded = sum(body["outcome"]["status"] != "complete" for _, body in bodies)
     return Outcome(len(posts), len(recognitions), degraded, len(letters), dict(buried), tuple(wrong))
@@ -131,7 +131,7 @@ def _contents(posts: Mapping[Place, Found], bodies: Sequence[tuple[Place | None,
 def _letters(posts: Mapping[Place, Found], letters: Sequence[Found], topic: str) -> list[str]:
     wrong = []
     for letter in letters:
-        post = posts.get(source_of(letter, topic) or (-1, -1))
+        post = posts.get(source_of(letter, topic) or NOWHERE)
         if post is not None and (letter.key, letter.value) != (post.key, post.value):
             wrong.append(f"the dead letter {letter.key!r} is not its post, byte for byte")
     return wrong[:EXAMPLES]

@@ -96,10 +96,10 @@ class Witness:
                     async with asyncio.timeout(10):
                         await self._look()
                 except (KafkaError, OSError, TimeoutError):
-                    await self._let_go()
+                    await self.close()
                 await asyncio.sleep(EVERY_S)
         finally:
-            await self._let_go()
+            await self.close()
 
     async def read_all(self) -> tuple[list[Found], Reader]:
         """Everything on all topics from their beginnings, and where their logs end now."""
@@ -161,7 +161,8 @@ class Witness:
                 f"{self._frontier[claim.partition]} has no committed outcome {GRACE_S:.0f} s later"
             )
 
-    async def _let_go(self) -> None:
+    async def close(self) -> None:
+        """Lets go of the broker; the next look connects anew."""
         reader, self._reader = self._reader, None
         admin, self._admin = self._admin, None
         for one in (reader, admin):
