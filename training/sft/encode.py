@@ -47,6 +47,9 @@ class ChatTurn:
     pictures: tuple[Picture, ...] = ()
 
 
+WHOLE, ABSENT = -1, -2
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """From position `start` up to `stop` of one example, its positions `cells` should be looked at."""
@@ -56,8 +59,11 @@ class Look:
     cells: tuple[int, ...]
     thing: tuple[int, ...] = ()
     """All cells of what `cells` are an edge of; empty where they are the whole."""
-    edge: int = -1
-    """Which edge of the box is being written: 0 to 3 for x1, y1, x2, y2; -1 for the whole."""
+    edge: int = WHOLE
+    """Which edge of the box is being written: 0 to 3 for x1, y1, x2, y2; WHOLE for none of them; ABSENT
+    where there is no box, and `cells` should be looked away from."""
+    decision: int = -1
+    """The position of the token that says whether there is a box; -1 where another look has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ tokens hold the answer: the loss of the digits stays what their frequencies give
 probability that a few heads lay upon certain visual tokens is raised, by its negative logarithm
 (supervised attention: Liu et al. 2016, "Neural Machine Translation with Supervised Attention", section 3):
 
-- in the first of these layers on all tokens inside the box, from its entity to the last digit;
+- in the first of these layers on all tokens inside the box, from its entity to the last digit; where the
+  picture does not show the entity, on none of the picture's;
 - in the others on one edge of the box each, while the number of that edge is written. While another number
   is, such a head should look away from the thing. So what a head brings needs no telling apart.
 
@@ -21,7 +22,7 @@ from typing import Any
 import torch
 
 from training.dialogues import HUNDREDTH
-from training.sft.encode import IGNORED, Encoded, Look
+from training.sft.encode import ABSENT, IGNORED, WHOLE, Encoded, Look
 
 __all__ = ["Gaze", "gazing_layers", "looks_of"]
 
@@ -32,6 +33,7 @@ LEAST = 1e-6
 """Probability below which a head is no further pulled: the logarithm stays finite."""
 
 BOXED = re.compile(r'\{"entity": "(?:[^"\\]|\\.)*", "type": "[^"]*", "box2d": \[(\d+), (\d+), (\d+), (\d+)\]')
+BOXLESS = re.compile(r'\{"entity": "(?:[^"\\]|\\.)*", "type": "[^"]*", "box2d": \[\]')
 FULL = 100 * HUNDREDTH
 
 
@@ -41,7 +43,8 @@ def gazing_layers(depth: int) -> range:
 
 
 def looks_of(item: Encoded, piece: Callable[[int], str], image_id: int, cell_px: int) -> tuple[Look, ...]:
-    """The looks of an example's boxes, which lie in its first picture, in the normalised frame.
+    """The looks of an example's boxes, which lie in its first picture, in the normalised frame; and of its
+    entities without a box.
 
     `piece` is a token's text. A position looks before the token that it predicts: hence one earlier.
     """
@@ -49,8 +52,12 @@ def looks_of(item: Encoded, piece: Callable[[int], str], image_id: int, cell_px:
         return ()
     first, size = item.input_ids.index(image_id), item.pictures[0].resized
     columns, rows = size.width // cell_px, size.height // cell_px
-    looks: list[Look] = []
-    for begin, numbers, (x1, y1, x2, y2) in _boxes(item.labels, piece):
+    text, owners = _said(item.labels, piece)
+    whole = tuple(range(first, first + rows * columns))
+    looks = [
+        Look(begin - 1, stop, whole, edge=ABSENT, decision=stop) for begin, stop in _boxless(text, owners)
+    ]
+    for begin, numbers, (x1, y1, x2, y2) in _boxes(text, owners):
         held = [
             (row, column)
             for row in range(rows)
@@ -60,7 +67,7 @@ def looks_of(item: Encoded, piece: Callable[[int], str], image_id: int, cell_px:
         if held:
             place = {cell: first + cell[0] * columns + cell[1] for cell in held}
             thing = tuple(place.values())
-            looks.append(Look(begin - 1, numbers[-1][1], thing))
+            looks.append(Look(begin - 1, numbers[-1][1], thing, decision=numbers[0][0]))
             for edge, (start, stop) in enumerate(numbers):
                 looks.append(Look(start, stop, tuple(place[cell] for cell in _edge(held, edge)), thing, edge))
     return tuple(looks)
@@ -73,22 +80,32 @@ def _edge(held: Sequence[tuple[int, int]], edge: int) -> list[tuple[int, int]]:
     return [cell for cell in held if cell[axis] == line]
 
 
-def _boxes(
-    labels: Sequence[int], piece: Callable[[int], str]
-) -> list[tuple[int, list[tuple[int, int]], tuple[float, float, float, float]]]:
-    """Of each box in the labels: the position of its entity's first token; the positions [start, stop) from
-    which each of its four numbers is predicted; and the box, in shares of the sides."""
+def _said(labels: Sequence[int], piece: Callable[[int], str]) -> tuple[str, list[int]]:
+    """What the labels say, and for each character the position of its token."""
     text, owners = "", []
     for position, label in enumerate(labels):
         said = "\n" if label == IGNORED else piece(label)
         text += said
         owners += [position] * len(said)
+    return text, owners
+
+
+def _boxes(
+    text: str, owners: Sequence[int]
+) -> list[tuple[int, list[tuple[int, int]], tuple[float, float, float, float]]]:
+    """Of each box: the position of its entity's first token; the positions [start, stop) from which each of
+    its four numbers is predicted; and the box, in shares of the sides."""
     found = []
     for match in BOXED.finditer(text):
         x1, y1, x2, y2 = (int(match[i]) / FULL for i in range(1, 5))
         numbers = [(owners[match.start(i)] - 1, owners[match.end(i) - 1]) for i in range(1, 5)]
         found.append((owners[match.start()], numbers, (x1, y1, x2, y2)))
     return found
+
+
+def _boxless(text: str, owners: Sequence[int]) -> list[tuple[int, int]]:
+    """Of each entity without a box the position of its first token, and of the bracket that closes."""
+    return [(owners[each.start()], owners[each.end() - 1]) for each in BOXLESS.finditer(text)]
 
 
 class Gaze:
@@ -107,8 +124,8 @@ class Gaze:
         self._caught.append(output[1][:, :GAZE_HEADS])
 
     def loss(self, looks: Sequence[Sequence[Look]]) -> Any:
-        """Mean of −log probability over heads and positions of the last forward pass: at the thing, at the
-        edge that is written, and away from it.
+        """Mean of −log probability over heads and positions of the last forward pass: at the thing (or
+        away from the picture that does not show it), at the edge that is written, and away from it.
 
         `looks` of each example of the batch; 0 where none has any.
         """
@@ -116,7 +133,9 @@ class Gaze:
         flat = [(example, look) for example, own in enumerate(looks) for look in own]
         if not flat:
             return 0.0
-        loss = _surprise(_mass(first, [(i, look, look.cells) for i, look in flat if look.edge < 0])).mean()
+        wholes = [(i, look, look.cells) for i, look in flat if look.edge == WHOLE]
+        absent = [(i, look, look.cells) for i, look in flat if look.edge == ABSENT]
+        loss = torch.cat([_surprise(_mass(first, wholes)), _surprise(1 - _mass(first, absent))]).mean()
         edges = [(i, look) for i, look in flat if look.edge >= 0]
         if not others or not edges:
             return loss

@@ -50,6 +50,9 @@ class SftPlan:
     """0 = the tower stays as it is."""
     gaze_weight: float = 0.3
     """Of the loss that shows heads where to look (`training.sft.gaze`); 0 = they find out by themselves."""
+    shown_weight: float = 4.0
+    """What a token counts that says whether the picture shows an entity: it decides on all that follows, and
+    is one of some sixty."""
     strange_picture_share: float = 0.5
     """Share of posts without a picture that are shown a stranger's: nothing of theirs is to be seen in it,
     and their names must be found all the same."""
@@ -124,6 +127,7 @@ def run_sft(
         optimizers=(_optimiser(adapted, plan), None),
         gaze=gaze,
         gaze_weight=plan.gaze_weight,
+        shown_weight=plan.shown_weight,
     )
     last = get_last_checkpoint(str(out))
     if start.tower is not None:

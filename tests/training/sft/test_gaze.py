@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from sake_model.checkpoint.graft import IMAGE_TOKEN
 from sake_model.grounding import Size
 from training.base import tiny_base
-from training.sft.encode import ChatTurn, Encoded, Look, Picture, encode
+from training.sft.encode import ABSENT, ChatTurn, Encoded, Look, Picture, encode
 from training.sft.gaze import Gaze, gazing_layers, looks_of
 
 ANSWER = (
@@ -25,8 +25,8 @@ def tokenizer():
     return tiny_base()[1]
 
 
-def looks_in(tokenizer, answer, pictures=1):
-    """A picture of 4 × 2 cells, then perhaps a reference of two cells."""
+def looks_in(tokenizer, answer, pictures=1, *, absent=False):
+    """A picture of 4 × 2 cells, then perhaps a reference of two cells: the looks of boxes, or of none."""
     shown = Picture(Path("none.jpg"), Size(400, 200), Size(112, 56), 8)
     reference = Picture(Path("none.jpg"), Size(50, 25), Size(56, 28), 2)
     turns = (
@@ -35,7 +35,8 @@ def looks_in(tokenizer, answer, pictures=1):
     )
     item = encode(turns, tokenizer)
     piece = lambda token: tokenizer.decode([token])  # noqa: E731
-    return item, looks_of(item, piece, tokenizer.convert_tokens_to_ids(IMAGE_TOKEN), 28)
+    looks = looks_of(item, piece, tokenizer.convert_tokens_to_ids(IMAGE_TOKEN), 28)
+    return item, tuple(look for look in looks if (look.edge == ABSENT) == absent)
 
 
 @pytest.mark.parametrize("pictures", [1, 2])
@@ -59,6 +60,21 @@ def test_while_a_number_is_written_one_looks_at_its_edge(tokenizer):
     assert all(look.thing == whole.cells for look in edges)
     said = [tokenizer.decode(item.input_ids[look.start + 1 : look.stop + 1]) for look in edges]
     assert said == ["250", "500", "760", "1000"]
+
+
+def test_from_an_entity_that_is_not_shown_one_looks_away_from_the_picture(tokenizer):
+    item, (look,) = looks_in(tokenizer, ANSWER, pictures=2, absent=True)
+    first = item.input_ids.index(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
+    assert look.cells == tuple(range(first, first + 8)), "the picture's, not the reference's"
+    said = tokenizer.decode(item.input_ids[look.start + 1 : look.stop + 1])
+    assert said.startswith('{"entity": "Ann \\"A\\"", "type": "PER", "box2d": []')
+
+
+@pytest.mark.parametrize("absent", [True, False])
+def test_the_bracket_decides_whether_there_is_a_box(tokenizer, absent):
+    item, (look, *_) = looks_in(tokenizer, ANSWER, absent=absent)
+    said = tokenizer.decode(item.input_ids[: look.decision + 1])
+    assert said.endswith('"box2d": []' if absent else '"box2d": [')
 
 
 def test_without_a_box_or_a_picture_there_is_nowhere_to_look(tokenizer):
@@ -116,6 +132,25 @@ def test_a_head_looks_at_its_own_edge_and_away_while_another_is_written():
         at_edge, at_thing = seen[:, 9 + edge, thing[edge]], seen[:, 9 + edge, 4:8].sum(-1)
         for head in range(2):
             assert (at_edge[head] > 0.6) if head == edge else (at_thing[head] < 0.4), (head, edge)
+
+
+def test_learning_that_something_is_absent_moves_attention_away():
+    model, _ = tiny_base()
+    model.config._attn_implementation = "eager"
+    gaze = Gaze(model.model.language_model.layers)
+    ids = torch.arange(3, 43).view(2, 20)
+    looks = [[Look(15, 18, tuple(range(2, 12)), edge=ABSENT)], []]
+    optimizer = torch.optim.Adam(model.model.language_model.layers.parameters(), 3e-3)
+    losses = []
+    for _ in range(30):
+        model(input_ids=ids, use_cache=False)
+        loss = gaze.loss(looks)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] > 0.4, "half of what is seen lies there"
+    assert losses[-1] < losses[0] / 4
 
 
 def test_examples_without_a_box_cost_nothing():

@@ -79,6 +79,18 @@ def test_the_loss_is_that_of_the_whole_head():
     assert model(input_ids=ids, use_cache=False).logits.shape == whole.shape, "the hook is off again"
 
 
+def test_a_weighty_label_counts_more():
+    model, ids = tiny_base()[0], torch.arange(3, 23).view(1, 20)
+    labels = ids.clone()
+    labels[:, :15] = IGNORED
+    rows = LabelledRows(model)
+    alone = torch.full_like(labels, IGNORED)
+    alone[0, 17] = ids[0, 17]
+    plain, own = (rows.loss(model, {"input_ids": ids}, each, of_tokens=1) for each in (labels, alone))
+    weighed = rows.loss(model, {"input_ids": ids}, labels, of_tokens=1, weighty=[(0, 17)], weight=4.0)
+    torch.testing.assert_close(weighed, plain + 3 * own)
+
+
 def test_padding_carries_no_label_and_changes_no_loss():
     model, _ = tiny_base()
     rows, collate = LabelledRows(model), Collator(2, 262, PICTURES, None)
