@@ -227,9 +227,11 @@ class TestTheRecogniser:
         assert spec["minReplicaCount"] >= 1
         (trigger,) = spec["triggers"]
         assert trigger["type"] == "kafka"
-        assert trigger["metadata"]["topic"] == TopicNames.of().posts
-        assert trigger["metadata"]["consumerGroup"] == WorkerSettings().group
-        assert settings["data"]["SAKE_WORKER_GROUP"] == WorkerSettings().group
+        names = TopicNames.of(settings["data"].get("SAKE_TOPICS_PREFIX", "sake"))
+        assert trigger["metadata"]["topic"] == names.posts
+        assert trigger["metadata"]["consumerGroup"] == settings["data"]["SAKE_WORKER_GROUP"]
+        if names == TopicNames.of():
+            assert settings["data"]["SAKE_WORKER_GROUP"] == WorkerSettings().group
         assert trigger["metadata"]["allowIdleConsumers"] == "false"
         assert trigger["metadata"]["bootstrapServersFromEnv"] in settings["data"]
 

@@ -14,7 +14,7 @@ __all__ = ["DEPLOY", "KUBERNETES", "OVERLAYS", "containers", "of_kind", "pods", 
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
-OVERLAYS = ("gpu", "cpu")
+OVERLAYS = ("gpu", "cpu", "backfill")
 
 Object = dict[str, Any]
 
