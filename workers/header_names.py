@@ -62,6 +62,10 @@ class _Batch:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    def __next__(self) -> Any:
+        """aiokafka takes a transaction's marker so; a marker has no headers."""
+        return next(self._inner)
+
     def __iter__(self) -> Iterator[Any]:
         read = 0
         try:
