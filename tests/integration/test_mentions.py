@@ -142,7 +142,11 @@ async def test_the_webhook_is_signed_and_tried_again(kafka: Kafka, tmp_path: Pat
 
 async def test_what_the_webhook_refuses_is_a_dead_letter(kafka: Kafka, tmp_path: Path) -> None:
     await kafka.create()
-    async with webhook_host(answers=[404, 200]) as host, watching(kafka, tmp_path, webhook=to(host)):
+    async with (
+        webhook_host(answers=[404, 200]) as host,
+        watching(kafka, tmp_path, webhook=to(host)) as worker,
+    ):
+        await until(worker.status.ready)
         await put(kafka, [said("p1", "Spotify first"), said("p2", "Spotify is quite another thing here")])
         await until(lambda: len(host.requests) == 2)
         async with asyncio.timeout(20):
@@ -152,6 +156,8 @@ async def test_what_the_webhook_refuses_is_a_dead_letter(kafka: Kafka, tmp_path:
     assert letter.why.reason == "webhook_http_404"
     assert letter.why.topic == kafka.names.mentions
     assert letter.value == host.requests[0].body
+    assert (worker.status.webhook.taken, worker.status.webhook.dead) == (1, 1)
+    assert (worker.status.fold.folded, worker.status.fold.published) == (2, 2)
 
 
 async def test_quiet_hours_hold_the_webhook_back_and_nothing_else(kafka: Kafka, tmp_path: Path) -> None:

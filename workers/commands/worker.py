@@ -58,17 +58,18 @@ async def watch_brands(settings: Settings) -> None:
     """Runs a mentions worker until it is stopped. Raises OperatorError."""
     from workers.mentions.assembly import mentions_config  # noqa: PLC0415 - Faust is slow to import
     from workers.mentions.service import run_mentions  # noqa: PLC0415
+    from workers.mentions.status import MentionsStatus  # noqa: PLC0415
 
-    state = WorkerState()
+    status = MentionsStatus()
     config = mentions_config(settings)
     with telemetry(settings.telemetry, instance=settings.worker.id) as page:
         async with AsyncExitStack() as stack:
             health = settings.health
             if health.listen_port is not None:
                 await stack.enter_async_context(
-                    health_server(state, host=health.listen_host, port=health.listen_port, page=page)
+                    health_server(status, host=health.listen_host, port=health.listen_port, page=page)
                 )
-            await run_mentions(config, state)
+            await run_mentions(config, status)
             log.info("worker %s has stopped", settings.worker.id)
 
 

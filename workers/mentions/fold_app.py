@@ -29,6 +29,7 @@ from workers.faust_app import make_app
 from workers.mentions.config import FoldLimits
 from workers.mentions.folding import Folding, Story
 from workers.mentions.records import Matched
+from workers.mentions.status import FoldStatus
 from workers.topics import TopicNames
 
 __all__ = ["FoldApp"]
@@ -57,10 +58,12 @@ class FoldApp:
         partitions: int,
         replication: int,
         folder: Path,
+        status: FoldStatus | None = None,
     ) -> None:
         """`partitions` is the number that `sake.mentions.matched` has."""
         self._topics = topics
         self._limits = limits
+        self._status = status or FoldStatus()
         self._foldings: dict[int, Folding] = {}
         self._told: list[Story] = []
         """Stories whose last word is said, which the table does not know yet: Faust's tables can only be
@@ -117,6 +120,7 @@ class FoldApp:
         traceparent = read_traceparent(message.headers)
         for mention in folded.publish:
             await self._publish(mention, traceparent)
+        self._status.folded += 1
 
     def _folding(self, partition: int) -> Folding:
         folding = self._foldings.get(partition)
@@ -138,6 +142,7 @@ class FoldApp:
 
     async def _tick(self) -> None:
         """Publishes last words. When the stream rests, the wall clock is its time."""
+        self._status.sign()
         idle = time.monotonic() - self._last_event_s > self._limits.idle_s
         for folding in list(self._foldings.values()):
             now = datetime.now(UTC) if idle else folding.clock
@@ -159,3 +164,4 @@ class FoldApp:
             headers=dict(event_headers(event, traceparent=traceparent)),
         )
         await sent
+        self._status.published += 1

@@ -21,10 +21,10 @@ from workers.mentions.config import MatchConfig, MentionSettings
 from workers.mentions.fold_app import FoldApp
 from workers.mentions.posts import RecordReader
 from workers.mentions.processor import MentionProcessor
+from workers.mentions.status import MentionsStatus
 from workers.mentions.watching import WatchedFile
 from workers.mentions.webhook import WebhookSender
 from workers.mentions.webhook_config import webhook_config
-from workers.recognise.state import WorkerState
 from workers.recognise.worker import Worker
 from workers.topics import check_topics
 
@@ -48,14 +48,15 @@ class MentionsConfig:
 
 
 class MentionsWorker:
-    """Watches until it is stopped. `state` is that of the first stage."""
+    """Watches until it is stopped. `status` may be read at any time."""
 
-    def __init__(self, config: MentionsConfig, state: WorkerState | None = None) -> None:
+    def __init__(self, config: MentionsConfig, status: MentionsStatus | None = None) -> None:
         """Raises OperatorError: a watch list or a webhook that cannot be used."""
         self._config = config
         self._webhook = webhook_config(config.settings.webhook)
         self.watched = WatchedFile(config.settings.watch_list)
-        self.state = state or WorkerState()
+        self.status = status or MentionsStatus()
+        self.status.webhook.on = self._webhook is not None
         self._stop = asyncio.Event()
         self._worker: Worker | None = None
 
@@ -68,7 +69,7 @@ class MentionsWorker:
     async def run(self) -> None:
         """Returns after `stop`. Raises OperatorError."""
         async with AsyncExitStack() as stack:
-            self._worker = Worker(self._config.match, self._processor(stack), self.state)
+            self._worker = Worker(self._config.match, self._processor(stack), self.status.match)
             match = asyncio.create_task(self._worker.run(), name="match")
             others = [
                 asyncio.create_task(work, name=name)
@@ -117,6 +118,7 @@ class MentionsWorker:
             self.watched.quiet_until,
             group=f"{match.group}-webhook",
             member=match.worker_id,
+            status=self.status.webhook,
         )
         await sender.run()
 
@@ -124,6 +126,7 @@ class MentionsWorker:
         """Folds until stopped; a Faust that broke is replaced."""
         match = self._config.match
         while not self._stop.is_set():
+            self.status.fold.begins()
             try:
                 found = await check_topics(match.connection, match.needed_topics)
                 fold = FoldApp(
@@ -135,6 +138,7 @@ class MentionsWorker:
                     partitions=found[match.topics.mentions_matched],
                     replication=self._config.replication,
                     folder=self._config.folder,
+                    status=self.status.fold,
                 )
                 async with running_app(fold.app) as watch:
                     stopped = asyncio.create_task(self._stop.wait())
@@ -149,9 +153,9 @@ class MentionsWorker:
                         await self._stop.wait()
 
 
-async def run_mentions(config: MentionsConfig, state: WorkerState | None = None) -> None:
+async def run_mentions(config: MentionsConfig, status: MentionsStatus | None = None) -> None:
     """Runs one worker until SIGTERM or SIGINT (the second one: at once). Raises OperatorError."""
-    worker = MentionsWorker(config, state)
+    worker = MentionsWorker(config, status)
     brands = len(worker.watched.watch_list.brands)
     log.info("worker %s watches %d brands in %s", config.match.worker_id, brands, config.match.input_topic)
     loop = asyncio.get_running_loop()
