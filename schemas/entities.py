@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from schemas.fields import Coordinate, Count, Instant, PostId
+from schemas.fields import Coordinate, Count, Instant, PostId, refuse_timeless
 
 __all__ = ["BoxPx", "EntityRecord", "Evidence", "GroundedEntity", "Knowledge", "Span", "Tool"]
 
@@ -49,6 +49,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     snippet: str
     retrieved_at: Instant
 
+    def __post_init__(self) -> None:
+        refuse_timeless(self.retrieved_at)
+
 
 class GroundedEntity(msgspec.Struct, frozen=True, kw_only=True):
     """One entity of one post, as it stands inside a recognition."""
@@ -76,3 +79,6 @@ class EntityRecord(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     lang: str
     model_digest: str
+
+    def __post_init__(self) -> None:
+        refuse_timeless(self.created_at, self.recognised_at)

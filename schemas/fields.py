@@ -7,9 +7,11 @@ from typing import Annotated
 
 import msgspec
 
-__all__ = ["Coordinate", "Count", "Instant", "Millis", "PositiveCount", "PostId", "Sha256"]
+__all__ = ["Coordinate", "Count", "Instant", "Millis", "PositiveCount", "PostId", "Sha256", "refuse_timeless"]
 
 MAX_POST_ID_CHARS = 512
+# Whatever its offset, a time between these years can be told in UTC, and a window around it has dates.
+FIRST_YEAR, LAST_YEAR = 2, 9998
 # 31 years: no duration of ours comes near, and infinity is refused.
 MAX_MILLIS = 1e12
 
@@ -31,3 +33,10 @@ PostId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_POST_ID_CHARS,
 """Becomes a Kafka key, a log field and part of other ids: no control characters."""
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+def refuse_timeless(*times: datetime | None) -> None:
+    """Raises ValueError for a time that cannot be told in UTC: 0001-01-01T00:00+23:59 is in the year 0."""
+    for time in times:
+        if time is not None and not FIRST_YEAR <= time.year <= LAST_YEAR:
+            raise ValueError(f"a time of the year {time.year} is none")

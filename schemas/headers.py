@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from schemas.fields import Instant
+from schemas.fields import Instant, refuse_timeless
 from schemas.posts import Post
 
 __all__ = [
@@ -150,9 +150,11 @@ def _instant(value: str | None) -> datetime | None:
     if value is None:
         return None
     try:
-        return msgspec.convert(value, Instant)
-    except msgspec.ValidationError:
+        time = msgspec.convert(value, Instant)
+        refuse_timeless(time)
+    except ValueError:
         return None
+    return time
 
 
 def _rfc3339(time: datetime) -> str:

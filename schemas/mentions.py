@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from schemas.entities import BoxPx, GroundedEntity
-from schemas.fields import Instant, PositiveCount, PostId
+from schemas.fields import Instant, PositiveCount, PostId, refuse_timeless
 from schemas.recognitions import PictureFacts
 
 __all__ = ["Crop", "MatchedBy", "Mention", "Revision"]
@@ -92,3 +92,6 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no crop although there is a box, e.g. `http_404`, `changed`, `in_first_revision`."""
     quiet_until: Instant | None = None
     """When the brand's quiet hours end, if it matched within them: the webhook waits, the topic does not."""
+
+    def __post_init__(self) -> None:
+        refuse_timeless(self.created_at, self.recognised_at, self.last_seen_at, self.quiet_until)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.fields import Instant, PostId
+from schemas.fields import Instant, PostId, refuse_timeless
 
 __all__ = ["MAX_TEXT_CHARS", "ImageSource", "Post"]
 
@@ -47,3 +47,6 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the post comes from, e.g. the network's name."""
     lang: str = ""
     """BCP 47 tag, as the network gave it; empty = unknown."""
+
+    def __post_init__(self) -> None:
+        refuse_timeless(self.created_at)

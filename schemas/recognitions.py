@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from schemas.entities import EntityRecord, GroundedEntity, Tool
-from schemas.fields import Count, Instant, Millis, PositiveCount, PostId, Sha256
+from schemas.fields import Count, Instant, Millis, PositiveCount, PostId, Sha256, refuse_timeless
 from schemas.ids import normalised_name
 
 __all__ = [
@@ -127,6 +127,9 @@ class Recognition(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     model: ModelRef
     timings: Timings
+
+    def __post_init__(self) -> None:
+        refuse_timeless(self.created_at, self.recognised_at)
 
 
 def entity_records(recognition: Recognition) -> tuple[EntityRecord, ...]:
