@@ -45,8 +45,9 @@ MAX_URL_CHARS = 8192
 HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 # Threads that only wait for name servers; apart from the loop's own pool, so that a stranger's
-# slow name server cannot hold up anything else.
-LOOKUP_THREADS = 8
+# slow name server cannot hold up anything else. One that never answers holds a thread for some 10 s, so
+# there are as many as a few dozen such posts at once need.
+LOOKUP_THREADS = 32
 
 Lookup = Callable[[str, int, socket.AddressFamily], Awaitable[list[tuple[socket.AddressFamily, str]]]]
 """Host, port and family → the addresses; raises OSError when there are none."""
