@@ -6,8 +6,9 @@ Names are those of the model's state dict. For a parameter `P` the file holds on
     P.lora_A and P.lora_B   to be added: B @ A, the scale already in B
     P.tail                  new last rows (the embeddings of added tokens)
 
-in bfloat16. Writing and reading live side by side, so that training and set-up agree. Needs
-the model environment.
+in bfloat16; matrices as int8 beside a float32 `X.scale` for each row of X, the largest number of a row being
+127 steps: an entry is off by 0.4 % of that at most, and the file is half as large. Writing and reading live
+side by side, so that training and set-up agree. Needs the model environment.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from schemas.errors import OperatorError
 __all__ = ["DELTA_FILE", "Delta", "apply_delta", "read_delta", "write_delta"]
 
 DELTA_FILE = "delta.safetensors"
+SCALE = ".scale"
+MATRIX = 2
+STEPS = 127
+# A row of zeros has a step, too.
+SMALLEST_ROW = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class Delta:
 
 
 def write_delta(path: Path, delta: Delta) -> None:
-    """Writes the file, every tensor in bfloat16."""
+    """Writes the file: matrices in int8 with a scale a row, everything else in bfloat16."""
     import torch  # noqa: PLC0415
     from safetensors.torch import save_file  # noqa: PLC0415
 
@@ -42,7 +48,22 @@ def write_delta(path: Path, delta: Delta) -> None:
     tensors |= {f"{name}.tail": rows for name, rows in delta.tail.items()}
     for name, (a, b) in delta.lora.items():
         tensors[f"{name}.lora_A"], tensors[f"{name}.lora_B"] = a, b
-    save_file({name: t.detach().to("cpu", torch.bfloat16).contiguous() for name, t in tensors.items()}, path)
+    stored: dict[str, Any] = {}
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().float()
+        if plain.dim() == MATRIX:
+            stored[name], stored[f"{name}{SCALE}"] = _in_steps(plain)
+        else:
+            stored[name] = plain.to(torch.bfloat16).contiguous()
+    save_file(stored, path)
+
+
+def _in_steps(matrix: Any) -> tuple[Any, Any]:
+    """A float32 matrix as int8 steps, and the size of a step of each row."""
+    import torch  # noqa: PLC0415
+
+    step = matrix.abs().amax(dim=1).clamp(min=SMALLEST_ROW) / STEPS
+    return (matrix / step[:, None]).round().to(torch.int8).contiguous(), step
 
 
 def read_delta(path: Path) -> Delta:
@@ -50,7 +71,14 @@ def read_delta(path: Path) -> Delta:
     from safetensors.torch import load_file  # noqa: PLC0415
 
     delta = Delta()
-    tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    stored = load_file(path)
+    tensors = {
+        name: tensor.float() * stored[f"{name}{SCALE}"][:, None]
+        if f"{name}{SCALE}" in stored
+        else tensor.float()
+        for name, tensor in stored.items()
+        if not name.endswith(SCALE)
+    }
     for name, tensor in tensors.items():
         if name.endswith(".lora_A"):
             parameter = name.removesuffix(".lora_A")

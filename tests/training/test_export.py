@@ -49,7 +49,7 @@ def test_the_delta_gives_the_adapted_model(adapter, tmp_path):
         apply_delta(fresh, read_delta(tmp_path / "out" / DELTA_FILE))
         after = fresh(input_ids=IDS).logits
     assert (before - expected).abs().max() > 0.1
-    torch.testing.assert_close(after, expected, rtol=0.02, atol=0.02)  # bfloat16 on disk
+    torch.testing.assert_close(after, expected, rtol=0.02, atol=0.05)  # int8 on disk
 
 
 def test_manifest_and_card_tell_figures_and_command(adapter, tmp_path):
