@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import logging
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -114,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs the command; the exit code. An error is one readable line, unless --verbose."""
     verbose = "--verbose" in arguments
+    # A command that keeps no log says itself what is wrong; aiokafka would say it again before.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         result = sake.main(list(arguments), prog_name="sake", standalone_mode=False)
         return result if isinstance(result, int) else 0

@@ -1,4 +1,4 @@
-"""How `sake engine reload` reaches the process that runs the model server.
+"""How `sake engine reload` and workers reach the process that runs the model server.
 
 That process listens on 127.0.0.1 and leaves address and token in a file of its home folder, which only
 its own user can read. Nobody else is listened to.
@@ -22,7 +22,7 @@ from aiohttp import web
 from sake_model.engine.launcher import Reloaded
 from schemas.errors import OperatorError
 
-__all__ = ["ControlAddress", "Outcome", "Reloadable", "ask_to_reload", "control_of"]
+__all__ = ["ControlAddress", "Outcome", "Reloadable", "ask_to_reload", "control_of", "running_engine"]
 
 HOST = "127.0.0.1"
 ADDRESS_FILE = "engine.json"
@@ -46,6 +46,8 @@ class ControlAddress(msgspec.Struct, frozen=True):
     url: str
     token: str
     pid: int
+    serves: str = ""
+    """The model server's own address; empty where nobody else is to find it."""
 
 
 class _Order(msgspec.Struct, frozen=True):
@@ -64,8 +66,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def control_of(server: Reloadable, home: Path) -> AsyncIterator[None]:
-    """While the block runs, `sake engine reload` with this home folder reaches the server."""
+async def control_of(server: Reloadable, home: Path, serves: str = "") -> AsyncIterator[None]:
+    """While the block runs, `sake engine reload` with this home folder reaches the server, and
+    `running_engine` gives `serves`.
+    """
     token = secrets.token_hex(16)
 
     async def reload(request: web.Request) -> web.Response:
@@ -92,13 +96,25 @@ async def control_of(server: Reloadable, home: Path) -> AsyncIterator[None]:
     path = home / ADDRESS_FILE
     try:
         await web.TCPSite(runner, HOST, 0, shutdown_timeout=1.0).start()
-        address = ControlAddress(f"http://{HOST}:{runner.addresses[0][1]}", token, os.getpid())
+        address = ControlAddress(f"http://{HOST}:{runner.addresses[0][1]}", token, os.getpid(), serves)
         _write_privately(path, msgspec.json.encode(address))
         yield
     finally:
         if (there := _address(path)) is not None and there.pid == os.getpid():
             path.unlink(missing_ok=True)
         await runner.cleanup()
+
+
+def running_engine(home: Path) -> str:
+    """The address of the model server that `sake engine` runs with this home folder; empty without one."""
+    address = _address(home / ADDRESS_FILE)
+    if address is None:
+        return ""
+    try:
+        os.kill(address.pid, 0)  # asks only whether it is there
+    except OSError:
+        return ""
+    return address.serves
 
 
 async def ask_to_reload(home: Path, folder: Path) -> Outcome:

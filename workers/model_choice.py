@@ -15,12 +15,15 @@ from sake_model.grounding import BoxFrame, ResizeLimits
 from sake_model.prompts import PromptSet, load_prompts
 from schemas.errors import OperatorError
 from schemas.recognitions import ModelRef
+from workers.engine_control import running_engine
 from workers.settings import Settings
 
 __all__ = ["ModelChoice", "choose_model", "engine_server", "open_engine"]
 
 # For a model that brings no prompts: full instructions, as a large model needs them.
 DEFAULT_PROMPTS = "gmner"
+# No model of a hub is called so.
+PATH_STARTS = ("/", "./", "../", "~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,15 @@ def choice_of(served: Served, settings: Settings) -> ModelChoice:
 
 
 async def open_engine(settings: Settings, stack: AsyncExitStack, url: str = "") -> VllmEngine:
-    """A client of the model server: at `url` if given, else where the settings say.
+    """A client of the model server: at `url` if given, else where the settings say, else the one that
+    `sake engine` runs with the same home folder.
 
     Raises OperatorError when no server is named.
     """
-    url = url or settings.engine.url
+    url = url or settings.engine.url or running_engine(settings.home)
     if not url:
         raise OperatorError(
-            "no model server: start one with `sake engine` and set SAKE_ENGINE_URL to the address it prints"
+            f"no model server runs in {settings.home}: start one with `sake engine`, or set SAKE_ENGINE_URL"
         )
     key = settings.engine.key
     target = EngineTarget(
@@ -107,6 +111,8 @@ def engine_server(settings: Settings) -> EngineServer:
     folder, engine = model_folder(settings), settings.engine
     if folder is None and not settings.model:
         choose_model(settings)  # says what is missing
+    if folder is None and settings.model.startswith(PATH_STARTS):
+        raise OperatorError(f"SAKE_MODEL={settings.model}: there is no such folder")
     options = ServeOptions(
         model=str(folder.resolve()) if folder is not None else settings.model,
         environment=engine.environment,

@@ -130,7 +130,9 @@ def _local(config: SearchConfig, home: Path, _fetch: Fetch | None) -> Member:
 
 def _recorded(config: SearchConfig, _home: Path, _fetch: Fetch | None) -> Member:
     if config.recording is None:
-        raise OperatorError("the search provider recorded needs the file of a recording")
+        raise OperatorError(
+            "the search provider recorded needs the file of a recording: set SAKE_SEARCH_RECORDING"
+        )
     # The recording is in memory already, and the next one may answer differently.
     return Member(RecordedProvider(config.recording), ProviderLimits(hit_ttl_s=0, miss_ttl_s=0))
 
@@ -146,26 +148,28 @@ def _wikidata(config: SearchConfig, _home: Path, fetch: Fetch | None) -> Member:
 
 
 def _searxng(config: SearchConfig, _home: Path, fetch: Fetch | None) -> Member:
-    url = _needed(config.searxng_url, "searxng", "the base URL of its instance")
+    url = _needed(config.searxng_url, "searxng_url", "the base URL of its instance")
     limits = _limits(config, (Rate(config.searxng_per_minute, 60.0),), concurrency=4)
     return Member(SearxngProvider(url, fetch=fetch), limits)
 
 
 def _brave(config: SearchConfig, _home: Path, fetch: Fetch | None) -> Member:
-    key = _needed(config.brave_key, "brave", "a subscription token")
+    key = _needed(config.brave_key, "brave_key", "a subscription token")
     limits = _limits(config, (Rate(config.brave_per_second, 1.0),), concurrency=8)
     return Member(BraveProvider(key, fetch=fetch), limits)
 
 
 def _serper(config: SearchConfig, _home: Path, fetch: Fetch | None) -> Member:
-    key = _needed(config.serper_key, "serper", "an API key")
+    key = _needed(config.serper_key, "serper_key", "an API key")
     limits = _limits(config, (Rate(config.serper_per_second, 1.0),), concurrency=8)
     return Member(SerperProvider(key, fetch=fetch), limits)
 
 
-def _needed(value: str, name: str, what: str) -> str:
+def _needed(value: str, field: str, what: str) -> str:
+    """`field` is that of `SearchConfig`, from which the setting has its name."""
     if not value:
-        raise OperatorError(f"the search provider {name} needs {what}")
+        provider = field.split("_", maxsplit=1)[0]
+        raise OperatorError(f"the search provider {provider} needs {what}: set SAKE_SEARCH_{field.upper()}")
     return value
 
 

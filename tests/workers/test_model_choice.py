@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from sake_model.checkpoint.manifest import Manifest, digest_of_name, write_manifest
+from sake_model.engine.launcher import Reloaded
 from sake_model.grounding import BoxFrame
 from sake_model.prompts import load_prompts
 from schemas.errors import OperatorError
+from workers.engine_control import control_of
 from workers.model_choice import choose_model, engine_server, open_engine
 from workers.settings import EngineSettings, Settings
 
@@ -68,3 +70,27 @@ def test_a_server_needs_the_model_environment(tmp_path: Path) -> None:
     engine = EngineSettings(environment=tmp_path / "nowhere")
     with pytest.raises(OperatorError, match="there is no vLLM in"):
         engine_server(Settings(home=tmp_path, engine=engine))
+
+
+async def test_an_engine_of_the_same_home_folder_is_found_and_one_that_is_named_counts(
+    tmp_path: Path,
+) -> None:
+    checkpoint(tmp_path / "models/default")
+    async with control_of(NoReload(), tmp_path, "http://127.0.0.1:7/v1"), AsyncExitStack() as stack:
+        settings = Settings(home=tmp_path, engine=EngineSettings(url=""))
+        assert (await open_engine(settings, stack))._target.base_url == "http://127.0.0.1:7/v1"
+        named = Settings(home=tmp_path, engine=EngineSettings(url="http://gpu1:8000/v1"))
+        assert (await open_engine(named, stack))._target.base_url == "http://gpu1:8000/v1"
+    async with AsyncExitStack() as stack:
+        with pytest.raises(OperatorError, match="start one with `sake engine`, or set SAKE_ENGINE_URL"):
+            await open_engine(settings, stack)
+
+
+class NoReload:
+    async def reload(self, folder: Path) -> Reloaded:
+        raise AssertionError("nobody asks for it here")
+
+
+def test_a_checkpoint_folder_that_is_not_there_is_told_before_a_server_starts(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="SAKE_MODEL=/no/model: there is no such folder"):
+        engine_server(Settings(home=tmp_path, model="/no/model"))

@@ -24,7 +24,8 @@ def engine(ctx: click.Context) -> None:
     """Run a model server under supervision.
 
     Serves the checkpoint that SAKE_MODEL names, with the vLLM of the model environment, until it
-    is stopped (Ctrl-C or SIGTERM). Set SAKE_ENGINE_URL to the address that it prints.
+    is stopped (Ctrl-C or SIGTERM). Workers of the same home folder find it by themselves; others
+    have SAKE_ENGINE_URL set to the address that it prints.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -59,7 +60,7 @@ async def serve(settings: Settings) -> None:
     """Runs the server until cancelled. Raises OperatorError when it does not come up."""
     server = engine_server(settings)
     with telemetry(settings.telemetry, instance="engine"):
-        async with server, control_of(server, settings.home):
+        async with server, control_of(server, settings.home, server.url):
             click.echo(f"starting; log: {settings.logs / 'engine.log'}", err=True)
             await server.ready()
             click.echo(f"SAKE_ENGINE_URL={server.url}")

@@ -72,7 +72,7 @@ def test_keys_are_not_printed():
         (SearchConfig(providers=("google",)), "google"),
         (replace(WHOLE, contact=""), "contact"),
         (replace(WHOLE, searxng_url=""), "searxng needs"),
-        (replace(WHOLE, brave_key=""), "brave needs"),
+        (replace(WHOLE, brave_key=""), "brave needs a subscription token: set SAKE_SEARCH_BRAVE_KEY"),
         (replace(WHOLE, serper_key=""), "serper needs"),
         (SearchConfig(providers=("recorded",)), "recording"),
     ],
