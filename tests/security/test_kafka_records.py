@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -38,7 +39,15 @@ from workers.settings import KafkaSettings, Settings, TopicSettings, WorkerSetti
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 PATIENCE_S = 150
-POST = encode(Post(id="p1", text="Messi joined PSG in Paris"))
+POST = encode(
+    Post(
+        id="p1",
+        text="Messi joined PSG in Paris",
+        created_at=datetime(2026, 11, 23, tzinfo=UTC),
+        source="example",
+        lang="en",
+    )
+)
 
 
 @pytest.fixture
