@@ -79,6 +79,7 @@ bench: everything ## what the workers and the search pool cost; minutes
 	$(STREAM)/python tests/bench/real_engine.py
 	$(STREAM)/python tests/bench/console_page.py
 	$(STREAM)/python tests/bench/trends.py
+	$(STREAM)/python tests/bench/scale.py
 
 faults: everything ## kills workers, brokers and engines, and counts; minutes
 	$(STREAM)/python $(PYTEST) -m faults

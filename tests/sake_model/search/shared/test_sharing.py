@@ -165,6 +165,20 @@ async def test_a_worker_that_comes_later_hears_it_before_its_first_call(server):
             assert not never.calls
 
 
+async def test_where_all_are_well_one_may_use_the_whole(server):
+    limits = ProviderLimits(rates=(Rate(4, 600.0),), timeout_s=0.2, transit_s=0.05, hit_ttl_s=0)
+    short = ProviderLimits(rates=(Rate(1, 0.1),), timeout_s=0.2, transit_s=0.05)
+    config = SharedConfig(url=server.url, member="a", workers=4, limits=ALONE)
+    shared = open_shared(config, (short,))  # careful for no longer than a short window takes
+    async with SearchPool((Member(ScriptedProvider(), limits),), SearchCache(None), shared=shared) as pool:
+        await ask(pool)
+        await until(lambda: shared._server.careful_s == 0)
+        for _ in range(3):
+            await ask(pool)
+        with pytest.raises(SearchUnavailable):
+            await ask(pool, within_s=0.5)
+
+
 async def test_an_outage_leaves_the_share_and_ends(server):
     limits = ProviderLimits(rates=(Rate(4, 0.5),), timeout_s=0.2, transit_s=0.05, hit_ttl_s=0)
     async with worker(server, "a", limits=limits, workers=2, times=ALONE) as (pool, provider):
