@@ -64,7 +64,7 @@ def console_app(
     app = web.Application(middlewares=[guarded], client_max_size=1024)
     app.on_response_prepare.append(kept_ours)
     app[HUB], app[ACCESS], app[PREVIEWS], app[CLIENTS] = hub, access, previews, clients
-    app[DOORS] = doors or Doors(clients)
+    app[DOORS] = Doors(clients) if doors is None else doors
     app.add_routes(
         [
             web.get("/events", events, allow_head=False),  # its answer would never end
