@@ -17,9 +17,11 @@ from support.kafka import Kafka
 
 from schemas.codec import encode
 from workers.commands.console import open_console
+from workers.console import reader
 from workers.console.settings import ConsoleSettings
 from workers.replaying.sending import open_producer
 from workers.settings import KafkaSettings, Settings, TopicSettings, WorkerSettings
+from workers.topics import create_topic
 
 pytestmark = pytest.mark.integration
 
@@ -196,3 +198,23 @@ async def test_a_broker_that_goes_is_told_and_found_again(kafka: Kafka, console:
         async with open_producer(kafka.connection) as producer:
             await send(producer, kafka, 0)
         await one.cards({STREAM[0].post.id})
+
+
+async def test_topics_that_are_made_later_are_read_too(
+    kafka: Kafka, console: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "TOPICS_S", 0.2)
+    names = kafka.names
+    for name in (names.posts, names.recognitions, names.dead_letters):
+        await create_topic(kafka.connection, name)
+    starbucks = next(one for one in STREAM if "starbucks" in one.post.id)
+    mention = mention_of(starbucks, "Starbucks")
+    async with page(console) as one:
+        await one.until("broker", is_ok)
+        one.forget()
+        await create_topic(kafka.connection, names.mentions)
+        async with open_producer(kafka.connection) as producer:
+            await producer.send_and_wait(names.mentions, key=b"starbucks", value=encode(mention))
+        (row,) = (await one.until("mentions"))["mentions"]
+        assert row["brand"] == "Starbucks"
+        assert not [data for name, data in one._waiting if name == "broker" and data["state"] == "lost"]
