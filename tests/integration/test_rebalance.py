@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
-from support.instant_worker import Slowed, instant_processor
+from support.fault_run import until_holding
+from support.instant_worker import Orders, Slowed, instant_processor, start_worker
 from support.kafka import Kafka
 from support.post_stream import known_posts, verify
 
@@ -21,8 +23,8 @@ QUICK = ConsumerLimits(session_timeout_ms=6_000, heartbeat_ms=200)
 
 
 @asynccontextmanager
-async def running(kafka: Kafka, worker_id: str) -> AsyncIterator[Worker]:
-    config = kafka.config(worker_id=worker_id, consumer=QUICK, window=WindowLimits(max_in_flight=16))
+async def running(kafka: Kafka, worker_id: str, consumer: ConsumerLimits = QUICK) -> AsyncIterator[Worker]:
+    config = kafka.config(worker_id=worker_id, consumer=consumer, window=WindowLimits(max_in_flight=16))
     worker = Worker(config, Slowed(instant_processor(kafka.names), max_wait_ms=40))
     task = asyncio.create_task(worker.run())
     try:
@@ -72,3 +74,34 @@ async def test_workers_that_come_and_go_all_the_time_lose_and_repeat_nothing(kaf
             while sum((await kafka.committed()).values()) < len(posts):
                 await asyncio.sleep(0.05)
     assert await verify(kafka, posts, places) == []
+
+
+@pytest.mark.timeout(300)
+async def test_a_worker_that_died_holds_a_rebalance_up_for_seconds_not_for_its_session(
+    kafka: Kafka, tmp_path: Path
+) -> None:
+    posts = known_posts(200, seed=13)
+    await kafka.create(partitions=4)
+    session_ms = 600_000  # far longer than this test waits
+    orders = Orders(
+        bootstrap_servers=kafka.connection.bootstrap_servers,
+        prefix=kafka.names.posts.removesuffix(".posts"),
+        group=kafka.group,
+        worker_id="worker-that-dies",
+        session_timeout_ms=session_ms,
+        log=str(tmp_path / "worker.log"),
+    )
+    patient = ConsumerLimits(session_timeout_ms=session_ms, rebalance_timeout_ms=3_000, heartbeat_ms=200)
+    async with running(kafka, "worker-a", patient) as first:
+        await until(lambda: open_lanes(first) == 4)
+        dying = await start_worker(orders)
+        try:
+            await until_holding(dying)
+        finally:
+            dying.kill()
+            await dying.wait()
+        await kafka.produce(post.record for post in posts)
+        async with running(kafka, "worker-b", patient):
+            async with asyncio.timeout(120):
+                while sum((await kafka.committed()).values()) < len(posts):
+                    await asyncio.sleep(0.05)

@@ -24,6 +24,10 @@ class ConsumerLimits:
     """After so long without a sign of life the group gives this worker's partitions to others; a worker
     that is back within it keeps them.
     """
+    rebalance_timeout_ms: int = 12_000
+    """A rebalance waits so long for members that do not join in: those that died meanwhile. One that is well
+    hears of it with its next heartbeat and gives its partitions back within `DrainLimits.revoke_s`: 8 s.
+    """
     heartbeat_ms: int = 3_000
     """Between two signs of life to the group."""
     max_poll_interval_ms: int = 300_000
@@ -49,7 +53,7 @@ class DrainLimits:
     drain_s: float = 25.0
     """Kubernetes waits 30 s between SIGTERM and SIGKILL; 5 s remain for closing."""
     revoke_s: float = 5.0
-    """For giving partitions back in a rebalance. The rebalance timeout is the session timeout."""
+    """For giving partitions back in a rebalance; see `ConsumerLimits.rebalance_timeout_ms`."""
     fenced_grace_s: float = 10.0
     """A fenced partition is normal when a rebalance takes it away, which takes a heartbeat or two. One that
     is still held after this is taken back.

@@ -312,6 +312,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
                 session_timeout_ms=limits.session_timeout_ms,
+                rebalance_timeout_ms=limits.rebalance_timeout_ms,
                 heartbeat_interval_ms=limits.heartbeat_ms,
                 max_poll_interval_ms=limits.max_poll_interval_ms,
                 max_partition_fetch_bytes=limits.fetch_bytes,
