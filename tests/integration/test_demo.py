@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import orjson
 import pytest
 from PIL import Image
@@ -19,6 +20,7 @@ from support.chat_server import serving
 from support.naming_server import NamingServer
 
 from sake_model.checkpoint.manifest import Manifest, write_manifest
+from workers.engine_control import ControlAddress
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -96,6 +98,15 @@ async def test_a_limit_a_rate_and_a_folder_of_tweets(environment: dict[str, str]
     told = orjson.loads(out)
     assert (told["posts"], told["entities"]) == (2, 1)
     assert told["judgement"] == {"F1, dev": "MNER 1.000 over 2 posts"}
+
+
+async def test_an_engine_that_runs_with_the_same_home_folder_is_used(environment: dict[str, str]) -> None:
+    home = Path(environment["SAKE_HOME"])
+    home.mkdir()
+    address = ControlAddress("http://127.0.0.1:1", "", os.getpid(), environment.pop("SAKE_ENGINE_URL"))
+    (home / "engine.json").write_bytes(msgspec.json.encode(address))
+    code, out, screen = await run(environment, "--json", "--limit", "1")
+    assert (code, orjson.loads(out)["recognised"]) == (0, 1), screen
 
 
 async def test_ctrl_c_stops_everything(environment: dict[str, str]) -> None:

@@ -62,7 +62,7 @@ def demo(
 
     Starts a broker, a search index, a model server and a worker; puts posts onto the topic; shows
     what is found as it comes out; stops everything. With SAKE_KAFKA_BOOTSTRAP_SERVERS or
-    SAKE_ENGINE_URL set, those are used instead.
+    SAKE_ENGINE_URL set, or a `sake engine` running, those are used instead.
     """
     settings = load_settings()
     console = Console(stderr=as_json)

@@ -196,6 +196,7 @@ class Demo:
         work = asyncio.ensure_future(flow(services, tuple(self._material.posts.values())))
         stop = asyncio.ensure_future(stop_requested())
         await asyncio.wait({work, stop, console.work}, return_when=asyncio.FIRST_COMPLETED)
+        self._console.print("stopping")
         for task in (work, stop):
             task.cancel()
         for ended in await asyncio.gather(work, stop, return_exceptions=True):

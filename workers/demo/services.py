@@ -21,7 +21,7 @@ from workers.connection import KafkaConnection
 from workers.demo.board import Board
 from workers.demo.child import WorkerProcess, worker_process
 from workers.demo.together import together
-from workers.engine_control import control_of
+from workers.engine_control import control_of, running_engine
 from workers.kafka_choice import embedded_broker, kafka_connection, topic_shape
 from workers.model_choice import engine_server, open_engine
 from workers.recognise.window import WindowLimits
@@ -63,11 +63,12 @@ async def started(settings: Settings, model: str, board: Board) -> AsyncIterator
     topics = TopicNames.of(f"{settings.topics.prefix}-demo-{time.strftime('%H%M%S')}")
     async with AsyncExitStack() as stack:
         # The server's address is known before it answers, so the worker starts beside it.
-        server = None if settings.engine.url else engine_server(settings)
-        engine_url = settings.engine.url if server is None else server.url
+        there = settings.engine.url or running_engine(settings.home)
+        server = None if there else engine_server(settings)
+        engine_url = there if server is None else server.url
         if server is not None:
             await stack.enter_async_context(server)
-            await stack.enter_async_context(control_of(server, settings.home))
+            await stack.enter_async_context(control_of(server, settings.home, server.url))
         async with together() as group:
             engine = group.create_task(_engine(engine_url, settings, server, board, model))
             index = group.create_task(_index(settings, board))
