@@ -21,6 +21,8 @@ __all__ = ["Recovery", "carry_out"]
 POLL_S = 0.02
 MOST_S = 60.0
 BEFORE_S = 5.0
+DEALT_S = 10.0
+"""For dealing the partitions anew: a heartbeat of 3 s and 5 s for giving them back, and a bit."""
 HALVED_SHARE = 0.3
 """Of the pieces: the others tempt the peers to go on."""
 
@@ -59,6 +61,8 @@ async def _one(arena: Arena, fault: Fault, recovery: Recovery) -> None:
         async with _broken(arena, fault):
             await asyncio.sleep(fault.lasts_s)
     ends_s = time.monotonic()
+    if fault.target == "group":  # a group that takes longer over it than this has stood still
+        ends_s = min(ends_s, at_s + fault.lasts_s + DEALT_S)
     amount = f" {fault.amount:g}" if fault.amount else ""
     arena.timeline.append(Event(at_s, ends_s, f"{fault.target} {fault.kind}{amount}"))
     if fault.calm:
