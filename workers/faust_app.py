@@ -4,9 +4,10 @@ Faust 0.15.3 reads uncommitted records unless it writes transactions itself (whi
 records), so the consumer is told here; it opens a web server, which is switched off; static members of
 the group keep their partitions over a restart.
 
-It also loses records: while tables are restored it fetches from the source too, drops what it fetched and
-seeks back to what is committed; aiokafka (0.14) does not seek where nothing is committed, or 0. So a
-partition whose first records came less than a commit before a crash was taken up behind them.
+It also loses records. Between its seek to what is committed and the end of a rebalance it fetches from the
+source and drops what it has; so here nothing is fetched then. And it seeks by aiokafka (0.14), which does
+not seek where nothing is committed, or 0: a partition whose first records came less than a commit before a
+crash was taken up behind them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ __all__ = ["CommittedConsumer", "FaustBroken", "credentials", "make_app", "runni
 
 # Between two commits: after a crash so much is done again (and counted once, by its offsets).
 COMMIT_INTERVAL_S = 1.0
+# While a rebalance lasts there may be nothing to fetch: so long until the next look.
+REBALANCE_POLL_S = 0.05
 # One look at whether the application still lives.
 WATCH_S = 0.5
 
@@ -62,10 +65,19 @@ class CommittedThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is
 
 
 class CommittedConsumer(Consumer):  # type: ignore[misc]
-    """A consumer with that thread."""
+    """A consumer with that thread, which reads nothing but changelogs while a rebalance lasts."""
 
     def _new_consumer_thread(self) -> CommittedThread:
         return CommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        if self.app.rebalancing:
+            changelogs = self.app.tables.changelog_topics
+            active_partitions = {place for place in active_partitions if place.topic in changelogs}
+        if not active_partitions:
+            await asyncio.sleep(REBALANCE_POLL_S)
+            return {}
+        return await super()._getmany(active_partitions=active_partitions, timeout=timeout)
 
 
 class CommittedTransport(Transport):  # type: ignore[misc]
