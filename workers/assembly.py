@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from sake_model.engine.interface import EngineUnavailable
 from sake_model.engine.served import Served
 from sake_model.grounding import ResizeLimits
+from sake_model.prompts import load_prompts
 from sake_model.recogniser import Recogniser
 from workers.fetch import PictureSource, PostPictures
 from workers.following import Following
@@ -43,6 +44,8 @@ async def open_processor(settings: Settings, stack: AsyncExitStack) -> Following
 
     Raises OperatorError. An engine that is away is no error: what it serves is asked when it is back.
     """
+    if settings.prompts:
+        load_prompts(settings.prompts)  # told now, even where the engine is away
     engine = await open_engine(settings, stack)
     search = await open_search(settings, stack, settings.worker.id)
     pictures = PostPictures(PictureSource(settings.picture), ResizeLimits(), settings.picture)

@@ -40,7 +40,10 @@ class KafkaConnection:
         if not self.bootstrap_servers:
             raise OperatorError("no Kafka broker named; set SAKE_KAFKA_BOOTSTRAP_SERVERS to host:port")
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
-            raise OperatorError(f"{self.security_protocol} needs a user name and a password")
+            raise OperatorError(
+                f"{self.security_protocol} needs a user name and a password: "
+                "set SAKE_KAFKA_SASL_USERNAME and SAKE_KAFKA_SASL_PASSWORD"
+            )
         for file in (self.ssl_ca_file, self.ssl_cert_file, self.ssl_key_file):
             if file is not None and not file.is_file():
                 raise OperatorError(f"there is no file {file}; correct the SSL settings of Kafka")

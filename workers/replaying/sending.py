@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from opentelemetry import trace
 from opentelemetry.propagate import inject
 
@@ -68,7 +68,10 @@ async def open_producer(connection: KafkaConnection) -> AsyncIterator[AIOKafkaPr
         await producer.start()
     except KafkaError as error:
         await producer.stop()
-        raise ReplayFailed(f"no broker answers at {connection.bootstrap_servers}: {error}") from error
+        where = connection.bootstrap_servers
+        if isinstance(error, KafkaConnectionError):
+            raise ReplayFailed(f"no broker answers at {where}: {error}") from error
+        raise ReplayFailed(f"{where} grants no idempotent producer, which Kafka does: {error}") from error
     try:
         yield producer
     finally:
