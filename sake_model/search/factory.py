@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sake_model.search.cache import SearchCache
 from sake_model.search.index import index_path
@@ -24,10 +25,12 @@ from sake_model.search.remote import (
     WikipediaProvider,
 )
 from sake_model.search.remote.wikidata import REQUESTS_AN_IMAGE_SEARCH
-from sake_model.search.shared.connect import Shared, open_shared
 from sake_model.search.shared.limits import SharedConfig
 from schemas.entities import Tool
 from schemas.errors import OperatorError
+
+if TYPE_CHECKING:
+    from sake_model.search.shared.connect import Shared
 
 __all__ = ["PROVIDERS", "SearchConfig", "build_pool"]
 
@@ -109,6 +112,9 @@ def build_pool(
 
 
 def _shared(config: SearchConfig, members: tuple[Member, ...], member: str) -> Shared:
+    # The Redis client brings OpenTelemetry's SDK with it: not where it is not wanted.
+    from sake_model.search.shared.connect import open_shared  # noqa: PLC0415
+
     if config.shared_workers < 1:
         raise OperatorError(
             "SAKE_SEARCH_SHARED_WORKERS must be 1 or more: the most workers that there will be"

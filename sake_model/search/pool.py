@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sake_model.deadline import Deadline
 from sake_model.search import telemetry
@@ -28,7 +28,9 @@ from sake_model.search.interface import (
 from sake_model.search.ledger import Ledger
 from sake_model.search.limits import PoolLimits, ProviderLimits
 from sake_model.search.query import normalise
-from sake_model.search.shared.connect import Shared
+
+if TYPE_CHECKING:
+    from sake_model.search.shared.connect import Shared
 
 __all__ = ["Member", "SearchPool"]
 
