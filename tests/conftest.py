@@ -20,4 +20,4 @@ settings.register_profile("sake", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("sake")
 
 if importlib.util.find_spec("aiokafka") is None:  # the model environment
-    collect_ignore = ["chaos", "console", "deploy", "faults", "hostile", "integration", "workers"]
+    collect_ignore = ["chaos", "console", "deploy", "faults", "hostile", "integration", "security", "workers"]
