@@ -27,6 +27,7 @@ from aiokafka.errors import KafkaError
 from schemas.codec import MAX_POST_BYTES
 from schemas.deadletters import PREFIX
 from schemas.errors import OperatorError
+from workers.closing import close_consumer
 from workers.connection import KafkaConnection
 from workers.empty_fetches import mended
 from workers.lag import partition_states
@@ -381,11 +382,7 @@ class _Run:
             await consumer.start()
             yield consumer
         finally:
-            # Stopped before it has read, aiokafka cancels its waiter: that must not take an error's place.
-            with contextlib.suppress(asyncio.CancelledError):
-                await consumer.stop()
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise asyncio.CancelledError
+            await close_consumer(consumer)
 
 
 async def _stopped_before(due_s: float, stop: asyncio.Event) -> bool:

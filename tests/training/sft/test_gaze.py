@@ -94,21 +94,26 @@ def test_six_of_thirty_layers_are_shown_and_of_two_both():
     assert list(gazing_layers(2)) == [0, 1]
 
 
-def test_learning_to_look_moves_attention_there():
+def losses_while_learning(look):
+    """Of thirty steps on the first of two examples."""
     model, _ = tiny_base()
     model.config._attn_implementation = "eager"
     gaze = Gaze(model.model.language_model.layers)
     ids = torch.arange(3, 43).view(2, 20)
-    looks = [[Look(15, 18, (4, 5))], []]
     optimizer = torch.optim.Adam(model.model.language_model.layers.parameters(), 3e-3)
     losses = []
     for _ in range(30):
         model(input_ids=ids, use_cache=False)
-        loss = gaze.loss(looks)
+        loss = gaze.loss([[look], []])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
+    return losses
+
+
+def test_learning_to_look_moves_attention_there():
+    losses = losses_while_learning(Look(15, 18, (4, 5)))
     assert losses[0] == pytest.approx(math.log(17 / 2), abs=0.3), "a random model looks everywhere"
     assert losses[-1] < 0.3 * losses[0]
 
@@ -135,20 +140,7 @@ def test_a_head_looks_at_its_own_edge_and_away_while_another_is_written():
 
 
 def test_learning_that_something_is_absent_moves_attention_away():
-    model, _ = tiny_base()
-    model.config._attn_implementation = "eager"
-    gaze = Gaze(model.model.language_model.layers)
-    ids = torch.arange(3, 43).view(2, 20)
-    looks = [[Look(15, 18, tuple(range(2, 12)), edge=ABSENT)], []]
-    optimizer = torch.optim.Adam(model.model.language_model.layers.parameters(), 3e-3)
-    losses = []
-    for _ in range(30):
-        model(input_ids=ids, use_cache=False)
-        loss = gaze.loss(looks)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = losses_while_learning(Look(15, 18, tuple(range(2, 12)), edge=ABSENT))
     assert losses[0] > 0.4, "half of what is seen lies there"
     assert losses[-1] < losses[0] / 4
 
