@@ -32,11 +32,9 @@ HUNDREDTH = 10
 """Of a side, in the normalised frame."""
 
 
-def reason_of(names: tuple[str, ...], seen: tuple[str, ...] = ()) -> str:
-    """The short reason of a post that needs no search: which names it holds, which are to be seen."""
-    if not names:
-        return NO_NAMES
-    return f"Names: {', '.join(names)}." + (f" Seen: {', '.join(seen)}." if seen else "")
+def reason_of(names: tuple[str, ...]) -> str:
+    """The short reason of a post that needs no search: which names it holds."""
+    return f"Names: {', '.join(names)}." if names else NO_NAMES
 
 
 def answer_turn(post: LabelledPost, picture: Picture | None = None) -> str:
@@ -53,8 +51,7 @@ def answer_turn(post: LabelledPost, picture: Picture | None = None) -> str:
     mentions = tuple(
         Mention(name, entity.type, box) for name, entity, box in zip(names, post.entities, boxes, strict=True)
     )
-    seen = tuple(name for name, box in zip(names, boxes, strict=True) if box is not None)
-    return render_turn(Turn(reason_of(names, seen), Answer(mentions)))
+    return render_turn(Turn(reason_of(names), Answer(mentions)))
 
 
 def varied(post: LabelledPost, random: Random) -> LabelledPost:

@@ -2,6 +2,10 @@
 
 They say only what follows from the tags, the gold answer and the results at hand. Before a search a
 reason names an entity and says that it is not known; its type comes after the results.
+
+No reason says which entities the picture shows. That is decided in the answer, entity by entity, right
+after its name: there a small model has one name to compare with the picture, and its attention is led
+(`training.sft.gaze`). Of a list "Seen: A, B." it learnt the frequencies only.
 """
 
 from __future__ import annotations
@@ -16,7 +20,6 @@ __all__ = [
     "Finding",
     "after_images",
     "after_text",
-    "and_seen",
     "answer_at_once",
     "before_images",
     "before_search",
@@ -62,20 +65,8 @@ MISSED = (
     "Nothing found about {name}; the post reads like {kind}: {type}.",
     "No result for {name}; going by the post it is {kind}: {type}.",
 )
-COMPARED = ("The reference shows {name}; it is in the picture.", "{name} is there, like in the reference.")
-NOT_THERE = ("{name} of the reference is not in the picture.", "The picture does not show {name}.")
-STRANGE = (
-    "What was found is not {name}; the picture itself says where it is.",
-    "The reference is of something else, but {name} is in the picture.",
-)
-STRANGE_NOT_THERE = (
-    "What was found is not {name}, and the picture does not say that name.",
-    "The reference is of something else; {name} is not to be seen.",
-)
-NO_REFERENCE_THERE = (
-    "No reference for {name}; the picture itself says where it is.",
-    "No picture of {name} was found, but it is there.",
-)
+COMPARED = ("The reference shows {name}.", "Found how {name} looks.")
+STRANGE = ("What was found is not {name}.", "The reference for {name} is of something else.")
 NO_REFERENCE = ("No reference for {name}.", "No picture of {name} was found.")
 SURE_SHARE = 0.3
 """Posts without a search whose reason also says that none is needed."""
@@ -95,12 +86,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What an image search brought about one entity, and what the post's picture shows of it."""
+    """What an image search brought about one entity."""
 
     name: str
     reference: bool | None
     """Whether the picture that was found is of it; None where none was found."""
-    shown: bool
 
 
 def listed(names: tuple[str, ...]) -> str:
@@ -135,21 +125,14 @@ def after_text(findings: tuple[Finding, ...], random: Random) -> str:
 
 
 def after_images(compared: tuple[Comparison, ...], random: Random) -> str:
-    """What each reference shows, and whether the post's picture shows it."""
+    """What each reference shows. Whether the post's picture shows it too, the answer says where it matters."""
     return " ".join(random.choice(_forms(each)).format(name=each.name) for each in compared)
 
 
 def _forms(compared: Comparison) -> tuple[str, ...]:
     if compared.reference is None:
-        return NO_REFERENCE_THERE if compared.shown else NO_REFERENCE
-    if not compared.reference:
-        return STRANGE if compared.shown else STRANGE_NOT_THERE
-    return COMPARED if compared.shown else NOT_THERE
-
-
-def and_seen(reason: str, others: tuple[str, ...]) -> str:
-    """The reason, and which entities besides the compared ones the picture shows."""
-    return f"{reason} Seen: {', '.join(others)}." if others else reason
+        return NO_REFERENCE
+    return COMPARED if compared.reference else STRANGE
 
 
 def _judged(finding: Finding, random: Random) -> str:

@@ -55,14 +55,11 @@ class RuleWriter:
 
     def _answer(self, case: Case, dialogue: Dialogue, random: Random) -> str:
         mentions = gold_mentions(case, dialogue.text, self.model.frame)
-        seen = tuple(mention.name for mention in mentions if mention.box is not None)
         if dialogue.notes:
-            compared = _names(case, dialogue, Tool.IMAGE)
-            others = tuple(name for name in seen if name not in compared)
-            reason = grammar.and_seen(_so_far(case, dialogue, random), others)
+            reason = _so_far(case, dialogue, random)
         else:
             names = tuple(mention.name for mention in mentions)
-            reason = grammar.answer_at_once(reason_of(names, seen), names, random)
+            reason = grammar.answer_at_once(reason_of(names), names, random)
         return render_turn(Turn(reason, Answer(mentions)))
 
 
@@ -96,7 +93,7 @@ def _so_far(case: Case, dialogue: Dialogue, random: Random) -> str:
     compared = []
     for entity in case.told(tool):
         name = dialogue.text[entity.start : entity.end]
-        compared.append(grammar.Comparison(name, _of_it(name, dialogue), bool(entity.boxes)))
+        compared.append(grammar.Comparison(name, _of_it(name, dialogue)))
     return grammar.after_images(tuple(dict.fromkeys(compared)), random)
 
 

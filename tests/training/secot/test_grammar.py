@@ -133,12 +133,11 @@ async def test_equal_seed_equal_words_and_other_seeds_other_words():
     assert len({tuple(await turns_of(CASE, seed)) for seed in range(20)}) > 10
 
 
-async def test_what_the_picture_shows_besides_is_said_before_its_box():
+async def test_what_the_picture_shows_is_decided_in_the_answer_only():
     oslo = replace(CASE.post.entities[2], boxes=((60, 60, 100, 100),))
-    case = replace(CASE, post=replace(CASE.post, entities=(*CASE.post.entities[:2], oslo)))
-    last = (await turns_of(case, 1))[-1]
-    assert " Seen: Oslo.</reason>" in last
-    assert "Seen: " not in (await turns_of(CASE, 1))[-1], "the compared one was spoken of"
+    shown = replace(CASE, post=replace(CASE.post, entities=(*CASE.post.entities[:2], oslo)))
+    absent = [turn.partition("</reason>")[0] for turn in await turns_of(CASE, 1)]
+    assert [turn.partition("</reason>")[0] for turn in await turns_of(shown, 1)] == absent
 
 
 async def test_the_reference_picture_is_in_the_dialogue_as_serving_shows_it():
@@ -157,20 +156,15 @@ def test_the_world_has_every_type():
 
 
 @pytest.mark.parametrize(
-    ("reference", "shown", "said"),
+    ("reference", "said"),
     [
-        (True, True, {"in the picture", "like in the reference"}),
-        (True, False, {"not in the picture", "does not show"}),
-        (False, True, {"the picture itself", "something else, but"}),
-        (False, False, {"does not say", "something else; "}),
-        (None, True, {"the picture itself", "but it is there"}),
-        (None, False, {"No reference for Kordal.", "No picture of Kordal was found."}),
+        (True, {"The reference shows Kordal.", "Found how Kordal looks."}),
+        (False, {"What was found is not Kordal.", "The reference for Kordal is of something else."}),
+        (None, {"No reference for Kordal.", "No picture of Kordal was found."}),
     ],
 )
-def test_a_reference_is_believed_if_it_is_of_the_thing(reference, shown, said):
-    for seed in range(10):
-        reason = after_images((Comparison("Kordal", reference, shown),), Random(seed))
-        assert any(each in reason for each in said)
+def test_a_reference_is_believed_if_it_is_of_the_thing(reference, said):
+    assert {after_images((Comparison("Kordal", reference),), Random(seed)) for seed in range(20)} == said
 
 
 @pytest.mark.parametrize(
