@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -21,6 +22,7 @@ from sake_model.engine.chat_format import (
 )
 from sake_model.engine.interface import (
     Completion,
+    ConnectionCut,
     EngineLost,
     EngineRejected,
     EngineTimeout,
@@ -49,6 +51,13 @@ HTTP_SERVER_ERROR = 500
 
 # The server holds the question back while it reads new weights, for a few seconds.
 SERVED_TIMEOUT_S = 15.0
+
+# Whether the server outlived a connection is asked at once: no server is back from the dead so soon
+# (a vLLM loads for half a minute). More than once, as the network that cut the request may cut the
+# question, too. All of it within the grace that a post has after its deadline (5 s).
+OUTLIVED_TRIES = 3
+OUTLIVED_PAUSE_S = 0.1
+OUTLIVED_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +226,27 @@ class VllmEngine:
                 return seen.completion
         except TimeoutError as error:
             raise EngineTimeout("the deadline passed before the answer came") from error
+        except ConnectionCut as error:
+            self._forget()
+            outlived = await self._outlived_it()
+            self._forget()  # whoever comes next, after a pause, asks anew
+            if not outlived:
+                raise EngineLost(str(error)) from error
+            raise
         except (EngineUnavailable, ModelChanged):
             self._forget()
             raise
+
+    async def _outlived_it(self) -> bool:
+        """True when the server is well just after a connection to it broke. All who ask share the answers."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OUTLIVED_WITHIN_S):
+                for _ in range(OUTLIVED_TRIES):
+                    with contextlib.suppress(EngineUnavailable, OperatorError):
+                        await self.facts()
+                        return True
+                    await asyncio.sleep(OUTLIVED_PAUSE_S)
+        return False
 
     async def _turn(
         self,
@@ -296,7 +323,7 @@ class VllmEngine:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise EngineUnavailable(f"no connection to {self._target.root_url}: {error}") from error
         except (aiohttp.ClientError, ConnectionError) as error:
-            raise EngineLost(f"the connection broke while the request ran: {error!r}") from error
+            raise ConnectionCut(f"the connection broke while the request ran: {error!r}") from error
 
     async def _probe(self) -> ServerFacts:
         status, body = await self._get(f"{self._target.api_url}/models")

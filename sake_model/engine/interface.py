@@ -3,7 +3,9 @@
 EngineError (schemas.errors)
 ├── EngineUnavailable   down, refusing or vanished mid-request: wait and retry
 │   └── EngineLost      the connection broke while the request was running: this
-│                       request may be what took the server down
+│       │               request may be what took the server down
+│       └── ConnectionCut   it broke, but the server was well right afterwards: most
+│                       likely the network's doing
 ├── EngineOverloaded    queue full (HTTP 503, 429): retry soon
 ├── ModelChanged        another checkpoint is served than the one that was meant: begin anew
 ├── EngineTimeout       the deadline passed before the answer came
@@ -24,6 +26,7 @@ from schemas.errors import EngineError
 
 __all__ = [
     "Completion",
+    "ConnectionCut",
     "Engine",
     "EngineLost",
     "EngineOverloaded",
@@ -105,6 +108,13 @@ class EngineUnavailable(EngineError):
 
 class EngineLost(EngineUnavailable):
     """The connection broke after the request had been sent."""
+
+
+class ConnectionCut(EngineLost):
+    """The connection broke after the request had been sent, and the server is well all the same.
+
+    No proof: behind one address another server may have answered for one that died.
+    """
 
 
 class EngineOverloaded(EngineError):

@@ -54,6 +54,8 @@ class ChatServer:
     vllm: bool = True
     model: str = "sake"
     healthy: bool = True
+    unwell_probes: int = 0
+    """So many questions for its health are answered badly first."""
     key: str | None = None
     serves: bytes | None = None
     """What it tells of its model; None = it is no server of `sake engine`."""
@@ -81,6 +83,9 @@ class ChatServer:
         return web.json_response({"object": "list", "data": [listed]})
 
     async def health(self, request: web.Request) -> web.Response:
+        if self.unwell_probes:
+            self.unwell_probes -= 1
+            return web.Response(status=503)
         return web.Response(status=200 if self.healthy else 503)
 
     async def chat(self, request: web.Request) -> web.StreamResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sake_model.deadline import Deadline
 from sake_model.engine.interface import (
@@ -15,11 +15,15 @@ from sake_model.engine.interface import (
     ModelChanged,
 )
 from schemas.errors import EngineError, NetworkError, OperatorError, PostError
-from workers.recognise.gate import EngineGate, Ticket
+from workers.recognise.gate import MAX_SUSPICION, EngineGate, Ticket
 from workers.recognise.letters import Failure
 from workers.recognise.messages import InMessage, OutMessage, Processor
 
 __all__ = ["Attempts", "PostLimits"]
+
+# Suspects whose partitions went elsewhere and may come back. Some hundred bytes each; only those that
+# were in work when the engine broke are suspects, so that this is many windows' worth.
+MAX_INTERRUPTED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,12 @@ class PostLimits:
     """Wait after the first such failure; it doubles each time, with jitter."""
     max_retry_s: float = 5.0
     """The longest such wait."""
-    max_solo_deaths: int = 2
-    """How often the engine may break under a post that is alone with it."""
     max_record_bytes: int = 1_000_000
     """The largest record that the output topics take; Kafka's default limit, less framing."""
 
     def __post_init__(self) -> None:
-        if min(self.max_attempts, self.max_solo_deaths) < 1 or self.deadline_s <= 0:
-            raise ValueError("max_attempts and max_solo_deaths are at least 1, deadline_s is positive")
+        if self.max_attempts < 1 or self.deadline_s <= 0:
+            raise ValueError("max_attempts is at least 1, deadline_s is positive")
 
 
 class TookTooLong(PostError):
@@ -63,7 +65,7 @@ class Trial:
     """How far one post has come."""
 
     deadline: Deadline
-    ticket: Ticket = field(default_factory=Ticket)
+    ticket: Ticket
     attempts: int = 0
     changes: int = 0
     """How often another checkpoint went live under it."""
@@ -78,10 +80,28 @@ class Attempts:
         self._processor = processor
         self._gate = gate
         self._limits = limits
+        self._interrupted: dict[str, Ticket] = {}
 
     async def run(self, message: InMessage) -> tuple[OutMessage, ...] | Failure:
-        """The post's records, or why it is given up. Raises OperatorError only."""
-        trial = Trial(Deadline.after(self._limits.deadline_s))
+        """The post's records, or why it is given up. Raises OperatorError only.
+
+        A suspect that is cancelled, for a rebalance say, comes back as one: the verdict on a post that
+        takes the engine down needs several restarts of it, and rebalances may be more frequent.
+        """
+        ticket = self._interrupted.pop(message.place, None) or Ticket()
+        try:
+            return await self._run(message, Trial(Deadline.after(self._limits.deadline_s), ticket))
+        except asyncio.CancelledError:
+            self._keep(message.place, ticket)
+            raise
+
+    def _keep(self, place: str, ticket: Ticket) -> None:
+        if ticket.suspect:
+            self._interrupted[place] = ticket
+        if len(self._interrupted) > MAX_INTERRUPTED:
+            del self._interrupted[next(iter(self._interrupted))]
+
+    async def _run(self, message: InMessage, trial: Trial) -> tuple[OutMessage, ...] | Failure:
         while True:
             trial.attempts += 1
             try:
@@ -106,7 +126,7 @@ class Attempts:
 
     async def _engine_trouble(self, trial: Trial, error: EngineError) -> Failure | None:
         """None = once more; where the engine is down the gate tells when."""
-        if isinstance(error, EngineLost) and trial.ticket.solo_deaths >= self._limits.max_solo_deaths:
+        if isinstance(error, EngineLost) and trial.ticket.suspicion >= MAX_SUSPICION:
             return Failure.of(error, attempt=trial.attempts, reason="kills_engine")
         if isinstance(error, EngineUnavailable):
             return None

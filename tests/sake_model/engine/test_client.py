@@ -28,6 +28,7 @@ from sake_model.engine import telemetry
 from sake_model.engine.client import EngineTarget, VllmEngine
 from sake_model.engine.interface import (
     Completion,
+    ConnectionCut,
     EngineLost,
     EngineOverloaded,
     EngineRejected,
@@ -145,8 +146,8 @@ async def test_another_server_always_gets_the_bytes_and_its_cut_turn_is_complete
         (answering(200, '{"choices": ['), EngineUnavailable),
         (answering(307), EngineRejected),
         (saying(completion("", finish="abort")), EngineUnavailable),
-        (cutting_off, EngineLost),
-        (resetting, EngineLost),
+        (cutting_off, ConnectionCut),
+        (resetting, ConnectionCut),
     ],
 )
 async def test_every_failure_has_its_class_and_the_next_request_works(server, engine, reply, error):
@@ -188,12 +189,23 @@ async def test_nobody_listening_is_unavailable_and_not_lost():
         assert not await engine.healthy()
 
 
+@pytest.mark.parametrize(("unwell", "error"), [(0, ConnectionCut), (2, ConnectionCut), (3, EngineLost)])
+async def test_a_server_that_is_well_after_a_cut_did_not_die_of_it(server, engine, unwell, error):
+    """It is asked three times, as what cut the request may cut the question."""
+    await ask(engine)
+    server.replies, server.unwell_probes = [resetting], unwell
+    with pytest.raises(EngineLost) as caught:
+        await ask(engine)
+    assert type(caught.value) is error
+
+
 async def test_after_a_loss_nothing_is_sent_until_the_server_is_well(server, engine):
     """Else a post that is retried alone would be blamed for an engine that was dead already."""
     await ask(engine, picture("a"))
     server.replies, server.healthy = [resetting], False
-    with pytest.raises(EngineLost):
+    with pytest.raises(EngineLost) as lost:
         await ask(engine, picture("a"))
+    assert not isinstance(lost.value, ConnectionCut), "it may have died of the request"
     for _ in range(2):
         with pytest.raises(EngineUnavailable) as caught:
             await ask(engine, picture("a"))

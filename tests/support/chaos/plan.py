@@ -20,7 +20,7 @@ CALM_WORKER_S, CALM_ENGINE_S = 46.0, 53.0
 REBALANCE_S, STAYS_S = 20.0, 1.0
 """Every so often a guest joins the group, and leaves it again once it has held partitions for so long."""
 KILLERS_S = 12.0
-"""Into the minute, a post that takes the engine down may come: it takes it down three times and more,
+"""Into the minute, a post that takes the engine down may come: it takes it down five times and more,
 and that must be over in the calm."""
 GAP_S = (0.3, 3.5)
 """Between the beginnings of two faults."""

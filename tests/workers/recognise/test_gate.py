@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
+from support.flaky_engine import FlakyEngine, message
 
 from sake_model.deadline import Deadline
 from sake_model.engine.interface import (
-    EngineLost,
     EngineOverloaded,
     EngineRejected,
     EngineTimeout,
@@ -24,54 +23,6 @@ from workers.recognise.messages import InMessage, OutMessage
 
 QUICK = GateLimits(first_backoff_s=0.02, max_backoff_s=0.04)
 POST = PostLimits(deadline_s=1.0, grace_s=0.05, retry_s=0.005, max_retry_s=0.01)
-
-Behaviour = Callable[[InMessage], Exception | None]
-
-
-def message(offset: int) -> InMessage:
-    return InMessage("posts", 0, offset, 0, b"k", b"v", ())
-
-
-class FlakyEngine:
-    """A processor over an engine that is up or down, and that some posts kill."""
-
-    def __init__(self) -> None:
-        self.up = True
-        self.killers: set[int] = set()
-        self.inside: set[int] = set()
-        self.seen_alone: list[int] = []
-        self.deaths = 0
-        self.starts = 0
-        self.mend_after_s = 0.05
-        self._died = asyncio.Event()
-
-    async def process(self, message: InMessage, deadline: Deadline) -> tuple[OutMessage, ...]:
-        if not self.up:
-            raise EngineUnavailable("connection refused")
-        self.starts += 1
-        self.inside.add(message.offset)
-        if len(self.inside) == 1:
-            self.seen_alone.append(message.offset)
-        died = self._died
-        try:
-            await asyncio.sleep(0.01)
-            if message.offset in self.killers and not died.is_set():
-                self.kill()
-            if died.is_set():
-                raise EngineLost("connection reset")
-            return (OutMessage("out", message.key, b"%d" % message.offset),)
-        finally:
-            self.inside.discard(message.offset)
-
-    def kill(self) -> None:
-        self.up = False
-        self.deaths += 1
-        self._died.set()
-        asyncio.get_running_loop().call_later(self.mend_after_s, self._mend)
-
-    def _mend(self) -> None:
-        self.up = True
-        self._died = asyncio.Event()
 
 
 async def run_all(attempts: Attempts, count: int) -> list[tuple[OutMessage, ...] | Failure]:
@@ -97,7 +48,7 @@ async def test_suspects_are_tried_alone_before_the_gate_opens() -> None:
     assert set(engine.seen_alone[1:]) == set(range(5))  # the first start of all was alone for a moment, too
 
 
-async def test_the_post_that_kills_the_engine_alone_twice_is_given_up_and_no_other() -> None:
+async def test_the_post_that_kills_the_engine_alone_again_and_again_is_given_up_and_no_other() -> None:
     engine = FlakyEngine()
     engine.killers = {3}
     gate = EngineGate(QUICK)
@@ -107,7 +58,10 @@ async def test_the_post_that_kills_the_engine_alone_twice_is_given_up_and_no_oth
     failure = results[3]
     assert isinstance(failure, Failure)
     assert failure.reason == "kills_engine"
-    assert engine.deaths == 3  # once among others, twice alone
+    # Once among others. Alone: twice in the first round, clear or doubtful as others were answered before it
+    # or not, then with nobody left to compare it with, until that is seven in all.
+    assert engine.deaths == 1 + engine.seen_alone.count(3)
+    assert engine.seen_alone.count(3) in (5, 6)
     await asyncio.sleep(2 * QUICK.max_backoff_s)
     assert gate.open
 
@@ -119,7 +73,8 @@ async def test_a_post_under_which_the_engine_broke_alone_is_tried_again_after_al
     asyncio.get_running_loop().call_later(0.005, engine.kill)
     await run_all(Attempts(engine, EngineGate(QUICK), POST), 8)
     tried = engine.seen_alone[1:]  # the first start of all was alone for a moment, too
-    assert (tried.count(7), tried[-1]) == (2, 7)
+    assert tried[:-5].count(7) == 1
+    assert tried[-4:] == [7] * 4
 
 
 @pytest.mark.parametrize("turned_away", [ModelChanged("another is served"), EngineOverloaded("full")])
@@ -143,8 +98,8 @@ async def test_a_suspect_that_was_turned_away_unread_is_still_tried_alone(turned
     processor = TurningAway()
     results = await run_all(Attempts(processor, gate, POST), 8)
     dead = {index for index, result in enumerate(results) if isinstance(result, Failure)}
-    assert (dead, processor.left, engine.seen_alone.count(killer)) == ({killer}, 0, 2)
-    assert engine.deaths == 3, "once among others, twice alone: it was never let in among others again"
+    assert (dead, processor.left) == ({killer}, 0)
+    assert engine.deaths == 1 + engine.seen_alone.count(killer), "it was never let in among others again"
     await asyncio.sleep(2 * QUICK.max_backoff_s)
     assert gate.open
 
@@ -174,7 +129,7 @@ async def test_a_dead_engine_is_asked_by_one_post_at_a_time_and_ever_more_rarely
 async def test_time_without_an_engine_does_not_count_against_the_deadline() -> None:
     engine = FlakyEngine()
     engine.up = False
-    asyncio.get_running_loop().call_later(0.3, engine._mend)
+    asyncio.get_running_loop().call_later(0.3, engine.mend)
     left: list[float] = []
 
     class Watching:
