@@ -73,7 +73,11 @@ def plan(
     settings = load_settings()
     posts = measured_posts(settings, measured) if measured else None
     facts = read_facts(facts_file, settings.search, posts)
-    found = sized(Goal(posts_per_s, busy, p95_s), facts, gpus=gpus, workers=workers)
+    try:
+        goal = Goal(posts_per_s, busy, p95_s)
+    except ValueError as error:  # click lets inf and nan through
+        raise click.UsageError(str(error)) from error
+    found = sized(goal, facts, gpus=gpus, workers=workers)
     if as_json:
         click.echo(orjson.dumps(as_record(found, backlog)))
     else:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from workers.plan.facts import Deployment, Facts, PostFacts
 from workers.plan.queueing import Station, Time, closed_throughput, wait
 
-__all__ = ["Answered", "Forecast", "forecast", "full_turn_s"]
+__all__ = ["Answered", "Forecast", "forecast", "full_turn_s", "places_busy"]
 
 Z95 = 1.6449
 """The 95th percentile of the normal distribution."""
@@ -112,19 +112,9 @@ def _turns(facts: Facts, one_s: float) -> Time:
 
 def forecast(facts: Facts, deployment: Deployment, posts_per_s: float) -> Forecast:
     """The deployment under `posts_per_s`, coming in as a Poisson process."""
-    post, worker = facts.post, facts.worker
-    turns_per_s = posts_per_s * post.turns
-    one_s = _turn_under_load_s(facts, turns_per_s / deployment.replicas)
-    turns = _turns(facts, one_s)
-    places = deployment.replicas * facts.engine.turns_at_once
-    engine_wait = wait(turns_per_s, Time(one_s, facts.engine.turn_scv * one_s**2), places)
-    # A worker is one process: posts of its partitions queue for it alone.
+    worker = facts.worker
+    stay = _stay(facts, deployment, posts_per_s)
     per_worker = posts_per_s / deployment.workers
-    core = deployment.cores / deployment.workers
-    cpu = Time(worker.post_cpu_s / core)
-    cpu_wait = wait(per_worker, cpu, 1)
-    waits = engine_wait.times(post.turns, _turns_variance(post))
-    stay = cpu + cpu_wait + turns + waits + _searched(facts)
     window_wait = wait(per_worker, stay, worker.in_flight) if math.isfinite(stay.mean_s) else stay
     whole = stay + window_wait
     shares, unanswered = _quotas(facts, posts_per_s)
@@ -133,8 +123,8 @@ def forecast(facts: Facts, deployment: Deployment, posts_per_s: float) -> Foreca
         posts_per_s=posts_per_s,
         most_posts_per_s=_most(facts, deployment),
         worker_busy=posts_per_s * worker.post_cpu_s / deployment.cores,
-        places_busy=per_worker * stay.mean_s / worker.in_flight,
-        engine_busy=turns_per_s * full_turn_s(facts) / places,
+        places_busy=_places_busy(facts, deployment, posts_per_s, stay),
+        engine_busy=posts_per_s * facts.post.turns * full_turn_s(facts) / _turns_at_once(facts, deployment),
         mean_s=mean_s,
         p95_s=whole.quantile_s(Z95) + worker.around_s if math.isfinite(mean_s) else math.inf,
         lag_posts=posts_per_s * mean_s,
@@ -144,13 +134,40 @@ def forecast(facts: Facts, deployment: Deployment, posts_per_s: float) -> Foreca
     )
 
 
+def places_busy(facts: Facts, deployment: Deployment, posts_per_s: float) -> float:
+    """What `forecast` says of the windows, without the rest, which takes far longer to work out."""
+    return _places_busy(facts, deployment, posts_per_s, _stay(facts, deployment, posts_per_s))
+
+
+def _places_busy(facts: Facts, deployment: Deployment, posts_per_s: float, stay: Time) -> float:
+    return posts_per_s / deployment.workers * stay.mean_s / facts.worker.in_flight
+
+
+def _turns_at_once(facts: Facts, deployment: Deployment) -> int:
+    return deployment.replicas * facts.engine.turns_at_once
+
+
+def _stay(facts: Facts, deployment: Deployment, posts_per_s: float) -> Time:
+    """How long a post has a place in its worker's window."""
+    post, engine = facts.post, facts.engine
+    turns_per_s = posts_per_s * post.turns
+    one_s = _turn_under_load_s(facts, turns_per_s / deployment.replicas)
+    one = Time(one_s, engine.turn_scv * one_s**2)
+    engine_wait = wait(turns_per_s, one, _turns_at_once(facts, deployment))
+    # A worker is one process: posts of its partitions queue for it alone.
+    cpu = Time(facts.worker.post_cpu_s / (deployment.cores / deployment.workers))
+    cpu_wait = wait(posts_per_s / deployment.workers, cpu, 1)
+    waits = engine_wait.times(post.turns, _turns_variance(post))
+    return cpu + cpu_wait + _turns(facts, one_s) + waits + _searched(facts)
+
+
 def _most(facts: Facts, deployment: Deployment) -> float:
     """A backlog: every place of every window always has a post."""
     posts = deployment.workers * facts.worker.in_flight
     turns = _turns(facts, _turn_s(facts, posts / deployment.replicas))
     stations = (
         Station(facts.worker.post_cpu_s, deployment.cores),
-        Station(turns.mean_s, deployment.replicas * facts.engine.turns_at_once),
+        Station(turns.mean_s, _turns_at_once(facts, deployment)),
     )
     return closed_throughput(posts, stations, _searched(facts).mean_s)
 

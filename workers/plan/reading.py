@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -127,11 +128,16 @@ def _table(file: Path) -> dict[str, Any]:
 
 
 def _section(kind: type[Any], table: Any) -> Any:
-    """One dataclass of facts. Raises ValueError for a key that it has not."""
+    """One dataclass of facts. Raises ValueError for a key that it has not, and for inf and nan."""
     if not isinstance(table, dict):
         raise ValueError(f"a table is wanted, not {table!r}")
     if unknown := table.keys() - {each.name for each in dataclasses.fields(kind)}:
         raise ValueError(
             f"there is no {', '.join(sorted(unknown))}; `sake plan --example` shows what there is"
         )
-    return msgspec.convert(table, kind)
+    facts = msgspec.convert(table, kind)
+    for name, value in dataclasses.asdict(facts).items():
+        values = value.values() if isinstance(value, dict) else (value,)
+        if any(isinstance(each, float) and not math.isfinite(each) for each in values):
+            raise ValueError(f"{name} is a number that ends, not {value}")
+    return facts

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from schemas.errors import OperatorError
 from workers.plan.facts import Deployment, Facts
-from workers.plan.model import Forecast, forecast, full_turn_s
+from workers.plan.model import Forecast, forecast, full_turn_s, places_busy
 
 __all__ = ["Goal", "Plan", "sized"]
 
-MOST = 100_000
-"""Workers; beyond this the question is wrong."""
+MOST_PLACES = 5_000_000
+"""Of all engines, or of all windows; beyond this (some 78,000 workers) the question is wrong."""
 PLENTY = 10
 """Times the replicas that the load needs: nobody waits for an engine that is idle nine tenths of the time."""
 NEARLY_ALL = 0.95
@@ -32,8 +32,11 @@ class Goal:
     """The longest 95th percentile of a post's time; None = whatever comes of it."""
 
     def __post_init__(self) -> None:
-        if self.posts_per_s <= 0 or not 0 < self.busy < 1 or (self.p95_s is not None and self.p95_s <= 0):
-            raise ValueError(f"posts a second and times are positive, and busy is between 0 and 1: {self}")
+        # Written so that what is no number (nan) is refused, too.
+        if not (0 < self.posts_per_s < math.inf and 0 < self.busy < 1):
+            raise ValueError(f"posts a second are positive, and busy is between 0 and 1: {self}")
+        if self.p95_s is not None and not self.p95_s > 0:
+            raise ValueError(f"a time is positive: {self}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,15 @@ class Plan:
 def sized(goal: Goal, facts: Facts, *, gpus: int | None = None, workers: int | None = None) -> Plan:
     """The plan for a goal; what is given is taken as given.
 
-    Raises OperatorError when no number of GPUs reaches the p95, or the GPUs do not make one replica.
+    Raises OperatorError when no number of GPUs reaches the p95, when the GPUs do not make one replica, and
+    when what it would take is beyond anything that runs.
     """
     replicas = _replicas_of(gpus, facts) if gpus is not None else _fewest_replicas(goal, facts)
     most = replicas if gpus is not None or goal.p95_s is None else replicas * PLENTY
     while True:
+        _check_size("engines", replicas, facts.engine.turns_at_once)
         count = workers or _fewest_workers(goal, facts, replicas)
+        _check_size("workers", count, facts.worker.in_flight)
         deployment = Deployment(count, replicas)
         found = forecast(facts, deployment, goal.posts_per_s)
         if goal.p95_s is None or found.p95_s <= goal.p95_s or gpus is not None:
@@ -88,7 +94,16 @@ def _fewest_workers(goal: Goal, facts: Facts, replicas: int) -> int:
     per_s = min(goal.posts_per_s, NEARLY_ALL * replicas / _engine_s(facts))
     count = max(1, math.ceil(per_s * facts.worker.post_cpu_s / goal.busy))
     while True:
-        found = forecast(facts, Deployment(count, replicas), per_s)
-        if not math.isfinite(found.places_busy) or found.places_busy <= goal.busy or count >= MOST:
+        _check_size("workers", count, facts.worker.in_flight)
+        busy = places_busy(facts, Deployment(count, replicas), per_s)
+        if not math.isfinite(busy) or busy <= goal.busy:
             return count
-        count = max(count + 1, math.ceil(count * found.places_busy / goal.busy))
+        count = max(count + 1, math.ceil(count * busy / goal.busy))
+
+
+def _check_size(what: str, count: int, places: int) -> None:
+    if count * places > MOST_PLACES:
+        raise OperatorError(
+            f"that would be {count:,} {what} of {places:,} places each: look over the posts a second and "
+            "the figures of posts and engine"
+        )

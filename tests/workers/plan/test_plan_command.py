@@ -83,6 +83,8 @@ def test_the_settings_quotas_are_those_of_the_plan():
         ("[engine]\nturn_s = -1", "negative"),
         ("[engines]\nturn_s = 1", "engines"),
         ("[engine]\nturn_s = 1\n[[providers]]\nname = 'x'\nper_s = 'many'", "per_s"),
+        ("[engine]\nturn_s = nan", "turn_s is a number that ends, not nan"),
+        ("[engine]\nturn_s = 1\n[prices]\nsearches = { brave = inf }", "searches is a number that ends"),
         ("= 1", "cannot be read"),
     ],
 )
@@ -97,3 +99,9 @@ def test_without_a_file_it_says_how_to_get_one(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["plan", "--posts-per-second", "5"]) == 2
     assert "sake plan --example" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_posts_a_second_are_a_number(facts, capsys, number):
+    assert run(["plan", "--posts-per-second", number, "--facts", facts]) == 2
+    assert "posts a second are positive" in capsys.readouterr().err

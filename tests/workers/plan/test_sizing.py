@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import OperatorError
-from workers.plan.facts import Deployment, EngineFacts, Facts, PostFacts, Prices, ProviderFacts
+from workers.plan.facts import Deployment, EngineFacts, Facts, PostFacts, Prices, ProviderFacts, WorkerFacts
 from workers.plan.model import forecast
 from workers.plan.sizing import Goal, sized
 
@@ -60,6 +60,22 @@ def test_a_p95_takes_more_gpus_or_is_refused():
         sized(Goal(100.0, p95_s=1.0), FACTS)
 
 
+@pytest.mark.timeout(30)  # they would be worked out for hours
+@pytest.mark.parametrize(
+    ("per_s", "given", "says"),
+    [(1e9, {}, "engines"), (10.0, {"gpus": 10**8}, "engines"), (10.0, {"workers": 10**7}, "workers")],
+)
+def test_what_is_beyond_anything_that_runs_is_told_at_once(per_s, given, says):
+    with pytest.raises(OperatorError, match=rf"would be [\d,]+ {says} of 64 places each"):
+        sized(Goal(per_s), FACTS, **given)
+
+
+def test_few_engines_for_many_posts_are_no_reason_for_workers_without_end():
+    slow = replace(FACTS, worker=WorkerFacts(post_cpu_s=3600.0))
+    with pytest.raises(OperatorError, match="workers of 64 places each"):
+        sized(Goal(100.0), slow)
+
+
 def test_queries_beyond_the_quotas_are_told():
     providers = (ProviderFacts("brave", 20.0, knows=0.5), ProviderFacts("serper", 10.0))
     told = forecast(replace(FACTS, providers=providers), Deployment(40, 40), 100.0)
@@ -90,6 +106,9 @@ def test_money():
         EngineFacts,
         lambda: ProviderFacts("brave", 0.0),
         lambda: Goal(0.0),
+        lambda: Goal(float("nan")),
+        lambda: Goal(float("inf")),
+        lambda: Goal(1.0, p95_s=float("nan")),
         lambda: Goal(1.0, busy=1.0),
         lambda: Deployment(0, 1),
     ],
