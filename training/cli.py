@@ -37,7 +37,7 @@ for command in (compare, index, rl, secot, tags, weigh):
 @click.option("--grounded", type=FOLDER, multiple=True, help="Folder of posts.json and images/.")
 @click.option("--secot", "led", type=FOLDER, multiple=True, help="Folder of `sake train secot`.")
 @click.option(
-    "--strangers", type=FOLDER, help="Folder with images/: half of the posts without a picture get one."
+    "--strangers", type=FOLDER, help="Folder with images/: some of the posts without a picture get one."
 )
 @click.option("--tower", type=FILE, help="Pretrained vision tower; it learns on.")
 @click.option("--adapter", type=FOLDER, help="Adapter of an earlier stage; it learns on.")

@@ -53,7 +53,7 @@ class SftPlan:
     shown_weight: float = 4.0
     """What a token counts that says whether the picture shows an entity: it decides on all that follows, and
     is one of some sixty."""
-    strange_picture_share: float = 0.5
+    strange_picture_share: float = 0.15
     """Share of posts without a picture that are shown a stranger's: nothing of theirs is to be seen in it,
     and their names must be found all the same."""
     warmup_steps: int = 40
