@@ -9,11 +9,16 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from support.manifests import DEPLOY, containers, of_kind, rendered
+from support.valkey import Valkey
 
 from sake_model.engine.serve_options import ServeOptions, serve_command, serve_environment
+from sake_model.search.limits import Rate
+from sake_model.search.shared.limits import SharedConfig
+from sake_model.search.shared.server import SharedServer
 from workers.cli import main
 from workers.console.settings import ConsoleSettings
 from workers.mentions.watch_list import read_watch_list
@@ -41,7 +46,8 @@ def docker_compose(*arguments: str, **variables: str) -> subprocess.CompletedPro
 
 @pytest.fixture(scope="module")
 def everything() -> dict[str, Any]:
-    done = docker_compose("--profile", "gpu", "--profile", "cpu", "config", "--format", "json", **FILLED_IN)
+    profiles = [word for name in ("gpu", "cpu", "shared") for word in ("--profile", name)]
+    done = docker_compose(*profiles, "config", "--format", "json", **FILLED_IN)
     assert done.returncode == 0, done.stderr
     services: dict[str, Any] = json.loads(done.stdout)["services"]
     return services
@@ -52,6 +58,15 @@ def test_a_profile_chooses_the_engine(profile: str, engine: str | None) -> None:
     done = docker_compose("--profile", profile, "config", "--services", **FILLED_IN)
     assert done.returncode == 0, done.stderr
     assert [name for name in done.stdout.split() if name.startswith("engine")] == ([engine] if engine else [])
+
+
+def test_a_profile_brings_the_server_that_workers_share() -> None:
+    without, with_it = (
+        docker_compose("--profile", profile, "config", "--services", **FILLED_IN).stdout.split()
+        for profile in ("gpu", "shared")
+    )
+    assert "valkey" not in without
+    assert "valkey" in with_it
 
 
 @pytest.mark.parametrize("missing", FILLED_IN)
@@ -114,12 +129,14 @@ def test_every_setting_is_one(everything: dict[str, Any], monkeypatch: pytest.Mo
     assert {"SEARXNG_SECRET", "GRAFANA_PASSWORD"} & set(everything["recogniser"]["environment"]) == set()
 
 
-def test_the_example_of_own_settings_has_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_own_settings_has_settings(
+    everything: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for line in (DEPLOY / "own.env.example").read_text().splitlines():
         name, is_setting, value = line.removeprefix("#").partition("=")
         if is_setting and name.startswith("SAKE_"):
             monkeypatch.setenv(name, value or "x")
-    load_settings()
+    assert urlsplit(load_settings().search.shared_url).hostname in everything
 
 
 def test_workers_may_drain(everything: dict[str, Any]) -> None:
@@ -205,6 +222,24 @@ def test_vllm_is_started_as_sake_engine_starts_it(
     for name in ("TORCHDYNAMO_DISABLE", "VLLM_CPU_KVCACHE_SPACE"):
         assert name in everything["engine-cpu"]["environment"]
         assert name in environment
+
+
+async def test_the_shared_server_is_one_that_keeps_windows(everything: dict[str, Any]) -> None:
+    """The real server, called as in both places, is asked by the worker's own check."""
+    command = everything["valkey"]["command"]
+    assert dict(containers(rendered("gpu")))["valkey"]["args"] == command
+    assert command[0] == "valkey-server"
+    with Valkey(*command[1:]) as server:
+        part = SharedServer(SharedConfig(url=server.url, member="a", workers=2), settle_s=1.0)
+        try:
+            await part.check()  # raises for a policy that throws windows out
+            memory = await part._redis.info("memory")
+            assert memory["maxmemory"], "answers would grow without end"
+            assert memory["maxmemory_policy"] == "volatile-ttl"
+            granted, _, _ = await part.take("p", "call", 1, 1.0, (Rate(1, 1.0),))
+            assert granted
+        finally:
+            await part.close()
 
 
 def test_searxng_has_the_same_settings_everywhere() -> None:

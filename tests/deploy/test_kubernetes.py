@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -234,6 +235,20 @@ class TestTheRecogniser:
             assert settings["data"]["SAKE_WORKER_GROUP"] == WorkerSettings().group
         assert trigger["metadata"]["allowIdleConsumers"] == "false"
         assert trigger["metadata"]["bootstrapServersFromEnv"] in settings["data"]
+
+    def test_a_share_of_a_quota_is_that_of_as_many_as_there_can_be(
+        self, objects: tuple[dict[str, Any], ...]
+    ) -> None:
+        most = of_kind(objects, "ScaledObject")["recogniser"]["spec"]["maxReplicaCount"]
+        (settings,) = [
+            each for name, each in of_kind(objects, "ConfigMap").items() if name.startswith("sake-settings")
+        ]
+        assert int(settings["data"]["SAKE_SEARCH_SHARED_WORKERS"]) == most
+        url = urlsplit(settings["data"]["SAKE_SEARCH_SHARED_URL"])
+        services = of_kind(objects, "Service")
+        assert (url.hostname in services) == ("valkey" in services)
+        if url.hostname:
+            assert url.port == services[url.hostname]["spec"]["ports"][0]["port"]
 
     def test_it_may_drain_before_it_is_killed(self, objects: tuple[dict[str, Any], ...]) -> None:
         spec = pods(objects)["recogniser"]["spec"]

@@ -165,6 +165,9 @@ def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
         ("recogniser", "engine", 8000, True),
         ("recogniser", "searxng", 8080, True),
         ("recogniser", "recogniser", 9090, False),
+        ("recogniser", "valkey", 6379, True),
+        ("searxng", "valkey", 6379, False),
+        ("mentions", "valkey", 6379, False),
         ("engine", "searxng", 8080, False),
         ("engine", "recogniser", 9090, False),
         ("searxng", "engine", 8000, False),
@@ -181,12 +184,13 @@ def test_who_may_talk_to_whom(source: str, target: str, port: int, open_: bool) 
     assert allowed(rendered("gpu"), source, target, port) is open_
 
 
-def test_the_model_server_has_no_way_out() -> None:
-    """It never fetches anything: what it is sent is all that it reads."""
-    engine = pods(rendered("gpu"))["engine"]["metadata"]["labels"]
+@pytest.mark.parametrize("name", ["engine", "valkey"])
+def test_what_only_answers_has_no_way_out(name: str) -> None:
+    """The model server never fetches anything: what it is sent is all that it reads."""
+    labels = pods(rendered("gpu"))[name]["metadata"]["labels"]
     rules = [
         name
         for name, each in of_kind(rendered("gpu"), "NetworkPolicy").items()
-        if selects(each["spec"]["podSelector"], engine) and each["spec"].get("egress")
+        if selects(each["spec"]["podSelector"], labels) and each["spec"].get("egress")
     ]
     assert rules == ["names"]
