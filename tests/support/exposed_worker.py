@@ -1,8 +1,8 @@
 """A real `sake worker recognise` that has met everything its metrics tell of.
 
-Broker, worker process and telemetry are the real ones; the model server is a scripted one, and the
-search provider is down. Between them the posts cause entities, pictures, a search that fails until
-its circuit opens, a failed turn, a repaired one, degraded recognitions and a dead letter.
+Broker, worker process, telemetry and the server of shared quotas are the real ones; the model server is a
+scripted one, and the search provider is down. Between them the posts cause entities, pictures, a search that
+fails until its circuit opens, a failed turn, a repaired one, degraded recognitions and a dead letter.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from support.chat_server import refusing, serving
 from support.kafka import Kafka, Record
 from support.naming_server import NamingServer
 from support.picture_host import picture_host
+from support.valkey import Valkey
 
 from schemas.codec import encode
 from schemas.posts import ImageSource, Post
@@ -46,6 +47,13 @@ class FaultyOnce(NamingServer):
 async def exposed_worker(kafka: Kafka, folder: Path) -> AsyncIterator[str]:
     """Gives the address of /metrics once every post is committed and the lag was looked at."""
     port = unused_port()
+    with Valkey() as quotas:
+        async with _exposed(kafka, folder, port, quotas.url) as url:
+            yield url
+
+
+@asynccontextmanager
+async def _exposed(kafka: Kafka, folder: Path, port: int, quotas: str) -> AsyncIterator[str]:
     async with serving(FaultyOnce()) as server, picture_host() as pictures:
         environment = {
             **os.environ,
@@ -59,6 +67,8 @@ async def exposed_worker(kafka: Kafka, folder: Path) -> AsyncIterator[str]:
             "SAKE_SEARCH_PROVIDERS": "searxng",
             "SAKE_SEARCH_SEARXNG_URL": f"http://127.0.0.1:{unused_port()}",
             "SAKE_SEARCH_ATTEMPTS": "2",
+            "SAKE_SEARCH_SHARED_URL": quotas,
+            "SAKE_SEARCH_SHARED_WORKERS": "1",
             "SAKE_HEALTH_LISTEN_PORT": str(port),
             "SAKE_TELEMETRY_PROMETHEUS": "true",
             "SAKE_PICTURE_PORTS": str(pictures.port),
