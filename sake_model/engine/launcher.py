@@ -22,7 +22,7 @@ from sake_model.checkpoint.interchange import check_finite, check_interchangeabl
 from sake_model.engine import guard
 from sake_model.engine.reload import ReloadFailed, ReloadLimits, Supervision
 from sake_model.engine.serve_options import ServeOptions, free_port, serve_command, serve_environment
-from sake_model.engine.served import Served, check_unchanged, served_by
+from sake_model.engine.served import Served, check_unchanged, served_by, verified
 from sake_model.engine.turnstile import TOKEN_VARIABLE
 from sake_model.grounding import ResizeLimits
 from schemas.errors import EngineError, OperatorError
@@ -265,10 +265,13 @@ class EngineServer:
     async def _announced(self, folder: Path) -> bool:
         """Tells the server that it serves this folder; it answers nobody before. False when it cannot be
         told. Read anew for each life: a server that was started again holds what lies there now.
+
+        Raises OperatorError when that is not what the folder's manifest speaks of: records would name a
+        checkpoint that did not write them.
         """
         if not self._options.reloadable:
             return True
-        self._served = await asyncio.to_thread(served_by, folder)
+        self._served = await asyncio.to_thread(verified, folder)
         # The limits of pictures that this process has read, whatever weights it is given later.
         self._sizes = self._served.manifest.resize_limits
         try:

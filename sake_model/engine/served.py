@@ -18,7 +18,15 @@ from sake_model.engine.turnstile import MODEL_PATH, REVISION_HEADER
 from sake_model.prompts import PromptSet, prompt_files, prompts_from
 from schemas.errors import OperatorError
 
-__all__ = ["MODEL_PATH", "REVISION_HEADER", "Served", "check_unchanged", "read_served", "served_by"]
+__all__ = [
+    "MODEL_PATH",
+    "REVISION_HEADER",
+    "Served",
+    "check_unchanged",
+    "read_served",
+    "served_by",
+    "verified",
+]
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +69,14 @@ def served_by(folder: Path) -> Served:
     )
     served.prompt_set()
     return served
+
+
+def verified(folder: Path) -> Served:
+    """`served_by` of a folder whose files are those that its manifest speaks of. Reads every byte.
+    Raises OperatorError.
+    """
+    verify(folder)
+    return served_by(folder)
 
 
 def check_unchanged(folder: Path, served: Served) -> None:

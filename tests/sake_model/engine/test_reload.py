@@ -269,6 +269,16 @@ async def test_weights_that_were_overwritten_in_place_are_noticed(running):
     assert running.calls == ["start old", "open old"]
 
 
+async def test_weights_that_were_overwritten_in_place_are_not_what_it_comes_back_with(running):
+    """Records would carry the digest of the ones before."""
+    weights = running.folder / "old/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\7")
+    os.kill(json.loads(running.pids.read_text())[0], signal.SIGKILL)
+    with pytest.raises(OperatorError, match=r"old are not those that its sake\.json speaks of"):
+        await asyncio.wait_for(running.server.ended(), 10)
+    assert running.calls == ["start old", "open old", "start old"], "nobody is answered by them"
+
+
 async def test_a_key_that_only_vllm_was_given_is_shown_to_it(monkeypatch, tmp_path):
     monkeypatch.setenv("VLLM_API_KEY", "the operator's own")
     monkeypatch.setenv("FAKE_VLLM_PIDS", str(tmp_path / "pids"))
