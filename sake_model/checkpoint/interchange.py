@@ -48,6 +48,11 @@ KEPT_GENERATION = frozenset(
 # Of config.json: says nothing about the shape of the model.
 FREE_KEYS = frozenset({"transformers_version", "dtype", "torch_dtype", "_name_or_path"})
 
+# What vLLM 0.32 counts in by itself (`--dtype auto`): in float16 if config.json says so, else, float32 too, in
+# what its device prefers.
+HALF = "float16"
+DTYPE_KEYS = ("dtype", "torch_dtype")
+
 MAX_HEADER_BYTES = 100 * 2**20
 FINITE_CHECK_TIMEOUT_S = 600.0
 
@@ -65,6 +70,11 @@ def check_interchangeable(serving: Path, fresh: Path, sizes: ResizeLimits | None
     manifest = verify(fresh)
     if _config(serving) != _config(fresh):
         raise OperatorError(f"{fresh} has another architecture than {serving}: restart the server for it")
+    if _is_half(serving) != _is_half(fresh):
+        raise OperatorError(
+            f"one of {fresh} and {serving} is in {HALF}: by the same weights a server that is started again "
+            "would say other things; restart the server for it"
+        )
     for name in KEPT_FILES:
         if _digest(serving / name) != _digest(fresh / name):
             raise OperatorError(f"{fresh} has another {name} than {serving}: restart the server for it")
@@ -110,10 +120,23 @@ def check_finite(folder: Path, python: Path) -> None:
 
 
 def _config(folder: Path) -> dict[str, Any]:
+    return _without(_read_config(folder))
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
     try:
-        return _without(json.loads((folder / "config.json").read_text()))
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError) as error:
         raise OperatorError(f"{folder} has no readable config.json: {error}") from error
+    return config
+
+
+def _is_half(folder: Path) -> bool:
+    """As vLLM looks for it: in the whole model's part, then the language's, then the tower's."""
+    config = _read_config(folder)
+    parts = (config, config.get("text_config") or {}, config.get("vision_config") or {})
+    said = (part[key] for part in parts for key in DTYPE_KEYS if part.get(key))
+    return next(said, "") == HALF
 
 
 def _settings(path: Path) -> Any:

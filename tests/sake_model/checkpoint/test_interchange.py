@@ -64,6 +64,30 @@ def test_who_wrote_the_generation_settings_is_no_difference(serving, fresh):
     assert check_interchangeable(serving, fresh).name == "fresh"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "may"),
+    [
+        ({"dtype": "float32"}, {"dtype": "bfloat16"}, True),
+        ({}, {"torch_dtype": "bfloat16"}, True),
+        ({"torch_dtype": "float16"}, {"dtype": "float16"}, True),
+        ({"dtype": "bfloat16"}, {"dtype": "float16"}, False),
+        ({"torch_dtype": "float16"}, {"dtype": "float32"}, False),
+        ({}, {"text_config": {"hidden_size": 4, "dtype": "float16"}}, False),
+        ({"dtype": "float32"}, {"dtype": "float32", "vision_config": {"dtype": "float16"}}, True),
+    ],
+)
+def test_one_digest_is_served_in_one_number_format(serving, fresh, old, new, may):
+    """A server keeps the format that it was started in; started again, it takes the new checkpoint's."""
+    for folder, said in ((serving, {"vision_config": {}, **old}), (fresh, {"vision_config": {}, **new})):
+        (folder / "config.json").write_text(json.dumps({**CONFIG, **said}))
+        seal(folder)
+    if may:
+        check_interchangeable(serving, fresh)
+    else:
+        with pytest.raises(OperatorError, match=r"in float16.*restart the server"):
+            check_interchangeable(serving, fresh)
+
+
 def changed_config(folder):
     config = {**CONFIG, "text_config": {"hidden_size": 8}}
     (folder / "config.json").write_text(json.dumps(config))
