@@ -115,9 +115,10 @@ async def until_finished(worker: Worker, posts: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def until_inside(engine: Watched) -> None:
+async def until_inside(engine: Watched, worker: Worker) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while engine.asked_at_s is None or time.monotonic() - engine.asked_at_s < SURELY_SENT_S:
+            assert worker.state.dead_letters == 0
             await asyncio.sleep(0.01)
 
 
@@ -130,7 +131,7 @@ async def test_a_good_post_under_which_the_engine_is_killed_again_and_again_is_r
     await server.start()
     async with working(kafka, server) as (worker, engine):
         for _ in range(1 + ALONE):  # the first time makes it a suspect
-            await until_inside(engine)
+            await until_inside(engine, worker)
             await server.kill()
             await server.start()
         await until_finished(worker, 1)
