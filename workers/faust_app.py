@@ -97,8 +97,10 @@ def make_app(
 ) -> Any:
     """An application that is not started. `group` heads the names of its topics, too.
 
-    `member` is the static member's name; `folder` is where Faust keeps what its store keeps.
+    `member` is the static member's name; `folder` is where Faust keeps what its store keeps, and is made
+    here: Faust makes no folders above it.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     urls = [URL(f"kafka://{server}") for server in connection.options()["bootstrap_servers"]]
     app = faust.App(
         group,

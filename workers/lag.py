@@ -30,7 +30,7 @@ class PartitionState:
     """The group's next offset; None when it never committed."""
 
     @property
-    def records(self) -> int:
+    def offsets(self) -> int:
         """Offsets that are still there."""
         return self.end_offset - self.first_offset
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -26,6 +28,8 @@ __all__ = [
 # Headers, keys and batch framing on top of the largest value.
 MESSAGE_HEADROOM_BYTES = 64 * 1024
 RETENTION = "retention.ms"
+# A letter or two in twenty: topics of one prefix are alike in most of their letters.
+NEARLY = 0.9
 
 
 class BrokerUnreachable(NetworkError):
@@ -174,16 +178,22 @@ async def describe_topics(connection: KafkaConnection) -> dict[str, int]:
 async def check_topics(connection: KafkaConnection, needed: tuple[str, ...]) -> dict[str, int]:
     """The partitions of each topic that is needed.
 
-    Raises OperatorError, which names every one that is missing, and BrokerUnreachable.
+    Raises OperatorError, which names every one that is missing and what is called nearly so, and
+    BrokerUnreachable.
     """
     there = await describe_topics(connection)
     missing = [name for name in needed if not there.get(name)]
     if missing:
         raise OperatorError(
-            f"topics missing on {connection.bootstrap_servers}: {', '.join(missing)}; "
-            "make them with `sake topics create`"
+            f"topics missing on {connection.bootstrap_servers}: "
+            f"{', '.join(_with_near(name, there) for name in missing)}; make them with `sake topics create`"
         )
     return {name: there[name] for name in needed}
+
+
+def _with_near(name: str, there: Iterable[str]) -> str:
+    near = get_close_matches(name, there, n=1, cutoff=NEARLY)
+    return f"{name} (did you mean {near[0]}?)" if near else name
 
 
 async def _admin(connection: KafkaConnection) -> AIOKafkaAdminClient:

@@ -359,3 +359,44 @@ def test_arrows_scroll_where_something_else_has_the_focus(open_page: Any, consol
     page.locator("#theme").blur()
     page.keyboard.press("ArrowDown")
     assert page.locator(".row[aria-current]").count() == 1
+
+
+def test_a_post_without_a_picture_is_opened_without_a_word_too_many(open_page: Any, console: Served) -> None:
+    bare = next(shown for shown in STREAM if shown.post.image is None)
+    console.do(bare.into)
+    page = open_page()
+    page.wait_for_selector(".row")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    nodes = "nodes => [...nodes[0].childNodes].map((node) => node.nodeName)"
+    assert "#text" not in page.eval_on_selector_all("#detail", nodes)
+
+
+def test_closed_by_hand_it_goes_on_and_by_key_it_stays_at_the_post(open_page: Any, console: Served) -> None:
+    console.do(STREAM[0].into)
+    page = open_page()
+    page.wait_for_selector(".row")
+    page.locator(".row").click()
+    page.locator("#detail button").click()
+    assert state(page) == "live"
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert page.locator("#detail").is_hidden()
+    assert state(page) == "held"
+
+
+def test_what_waits_hides_no_post(open_page: Any, console: Served) -> None:
+    for width in (1440, 390):
+        for shown in STREAM[:10]:
+            console.do(shown.into)
+        page = open_page()
+        page.set_viewport_size({"width": width, "height": 844})
+        page.wait_for_selector(".row")
+        page.keyboard.press("j")
+        for shown in STREAM[10:15]:
+            console.do(shown.into)
+        page.wait_for_selector("#newer:not([hidden])")
+        newer, row = page.locator("#newer").bounding_box(), page.locator(".row").first.bounding_box()
+        assert newer["y"] + newer["height"] <= row["y"]
+        assert newer["x"] + newer["width"] <= width

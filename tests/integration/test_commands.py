@@ -53,9 +53,9 @@ async def test_replayed_posts_are_seen_as_lag(kafka: Kafka, capsys: pytest.Captu
     assert (report["topic"], report["posts"]) == (kafka.names.posts, 3)
     rows = await told(capsys, "topics", "describe", kafka.names.posts)
     assert len(rows) == 3
-    assert sum(row["records"] for row in rows) == sum(row["lag"] for row in rows) == 3
+    assert sum(row["offsets"] for row in rows) == sum(row["lag"] for row in rows) == 3
     listed = {row["topic"]: row for row in await told(capsys, "topics", "list")}
-    assert listed[kafka.names.posts]["records"] == 3
+    assert listed[kafka.names.posts]["offsets"] == 3
     assert set(listed) == set(kafka.names.all)
 
 
@@ -68,6 +68,28 @@ async def test_replay_goes_to_another_topic_and_stops_at_a_limit(
     report = await told(capsys, "replay", "posts.jsonl", "--to", kafka.names.mentions, "--limit", "2")
     assert (report["topic"], report["posts"]) == (kafka.names.mentions, 2)
     assert len(await kafka.read(kafka.names.mentions)) == 2
+
+
+async def test_evaluating_something_else_than_recognitions_is_one_readable_line(
+    kafka: Kafka, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await sake("topics", "create")
+    Path("posts.jsonl").write_text('{"id": "a", "text": "x"}\n' * 5)
+    await sake("replay", "posts.jsonl")
+    Path("dev.txt").write_text("IMGID:1\nOslo\tB-LOC\n")
+    capfd.readouterr()
+    assert await sake("evaluate", "--gold", "dev.txt", "--predictions", kafka.names.posts) == 2
+    told = capfd.readouterr().err.strip()
+    assert "no recognition" in told
+    assert "a topic of them such as sake.recognitions" in told
+    assert "\n" not in told
+
+
+async def test_a_replay_of_nothing_that_is_there_shows_no_bar(
+    kafka: Kafka, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert await sake("replay", f"{kafka.names.posts}z", "--to", "elsewhere") == 2
+    assert capfd.readouterr().err.startswith("sake: topics missing")
 
 
 async def test_dead_letters_go_back_to_work_as_they_were(

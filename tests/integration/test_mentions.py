@@ -47,7 +47,7 @@ async def watching(
         webhook=webhook or WebhookSettings(),
     )
     match = MatchConfig(kafka.connection, kafka.names, group=kafka.group)
-    worker = MentionsWorker(MentionsConfig(match, settings, folder / "faust"))
+    worker = MentionsWorker(MentionsConfig(match, settings, folder / "no" / "home" / "yet"))
     task = asyncio.create_task(worker.run())
     try:
         yield worker

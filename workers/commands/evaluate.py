@@ -15,7 +15,7 @@ from sake_model.scoring import bootstrap
 from schemas.errors import OperatorError
 from workers.evaluation.compared import side_by_side
 from workers.evaluation.figures import figures_of, seen_names
-from workers.evaluation.joined import ScorerName, join, known_types, scorer_of
+from workers.evaluation.joined import Joined, ScorerName, join, known_types, scorer_of
 from workers.evaluation.predictions import Predictions, read_predictions, read_topic
 from workers.evaluation.prices import read_prices
 from workers.evaluation.report.page import GALLERY_POSTS, page
@@ -103,8 +103,7 @@ def evaluate(
         for name in ((predictions, against) if against is not None else (predictions,))
     ]
     for each in joined:
-        if each.extra and not any(post.found for post in each.posts):
-            raise OperatorError(f"{each.name} has no recognition of a post of {gold_path}: look at the ids")
+        refuse_strangers(each, gold, gold_path)
     report: dict[str, Any] = {
         "gold": str(gold_path),
         "split": split,
@@ -125,6 +124,14 @@ def evaluate(
         click.echo(orjson.dumps(flat(report)))
     else:
         show(report, Console())
+
+
+def refuse_strangers(joined: Joined, gold: dict[str, GoldPost], gold_path: Path) -> None:
+    """Raises OperatorError when all predictions are about other posts than this gold's."""
+    if not joined.extra or any(post.found for post in joined.posts):
+        return
+    ids = f"its ids are like {joined.extra[0]!r}, those of the gold like {next(iter(gold), '')!r}"
+    raise OperatorError(f"{joined.name} has no recognition of a post of {gold_path}: {ids}")
 
 
 def flat(report: dict[str, Any]) -> dict[str, Any]:

@@ -121,11 +121,20 @@ def replay(
 
 @contextmanager
 def progress_of(name: str) -> Iterator[Advance]:
-    """A bar on standard error."""
+    """A bar on standard error, from the first word of it on: before a mistake there is none."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(name, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+    bars = Progress(*columns, console=Console(stderr=True))
+    task = bars.add_task(name, total=None)
+
+    def advance(done: int, total: int | None) -> None:
+        bars.start()
+        bars.update(task, completed=done, total=total)
+
+    try:
+        yield advance
+    finally:
+        if bars.live.is_started:
+            bars.stop()
 
 
 def line_number(option: str, bound: Bound) -> int | None:

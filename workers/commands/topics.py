@@ -36,7 +36,10 @@ def create() -> None:
 @topics.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
-    """Show the topics with what is in them and how far the recogniser is."""
+    """Show the topics with what is in them and how far the recogniser is.
+
+    Offsets are at least as many as records: every transaction takes one, too.
+    """
     states = asyncio.run(states_of(load_settings()))
     summaries = [summary([each for each in states if each.topic == name]) for name in ordered_names(states)]
     if as_json:
@@ -54,7 +57,7 @@ def describe(*, name: str | None, as_json: bool) -> None:
     NAME is a topic; all of them unless given.
     """
     states = [each for each in asyncio.run(states_of(load_settings())) if name in (None, each.topic)]
-    rows = [asdict(each) | {"records": each.records, "lag": each.lag} for each in states]
+    rows = [asdict(each) | {"offsets": each.offsets, "lag": each.lag} for each in states]
     if as_json:
         click.echo(orjson.dumps(rows))
         return
@@ -80,7 +83,7 @@ def summary(states: list[PartitionState]) -> dict[str, object]:
     return {
         "topic": states[0].topic,
         "partitions": len(states),
-        "records": sum(each.records for each in states),
+        "offsets": sum(each.offsets for each in states),
         "lag": sum(each.lag for each in states) if read else None,
     }
 

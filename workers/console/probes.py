@@ -52,6 +52,7 @@ async def ask(http: aiohttp.ClientSession, address: str) -> dict[str, Any]:
     lanes = state.get("partitions")
     return {
         "address": shortened(base, 120),
+        "kind": shortened(str(state.get("kind") or ""), 40),
         "phase": shortened(str(state.get("phase", "")), 40),
         "ready": state.get("ready") is True,
         "running": _count(state.get("running")),

@@ -86,7 +86,7 @@ class Rising:
         self.changed = True
 
     def table(self) -> dict[str, Any]:
-        """The top names of each window length, bursting ones first."""
+        """The top names above their past of each window length, bursting ones first."""
         self.changed = False
         return {
             "windows": [
@@ -103,8 +103,13 @@ class Rising:
         end_s = self._ends[length_s]
         oldest_s = end_s - STAYS_WINDOWS * length_s
         alive = [each for each in curves if each.newest.window_end.timestamp() > oldest_s]
-        alive.sort(key=_rank, reverse=True)
-        return [_row(each, length_s, end_s) for each in alive[:SHOWN_NAMES]]
+        rising = sorted(filter(_rises, alive), key=_rank, reverse=True)
+        return [_row(each, length_s, end_s) for each in rising[:SHOWN_NAMES]]
+
+
+def _rises(curve: Curve) -> bool:
+    """Whether it is mentioned more than before, by more than what is taken for noise."""
+    return curve.newest.bursting or curve.newest.burst_score > 0
 
 
 def _rank(curve: Curve) -> tuple[bool, float, int, float]:

@@ -12,23 +12,27 @@ Item = TypeVar("Item")
 
 # The rates that the page names are means over this time.
 MEAN_S = 3.0
+# What comes at once may wait so long: records come in the lumps of their transactions, and a stream that is
+# slow on the whole is then shown whole.
+WAITS_S = 5.0
 
 
 class Sample(Generic[Item]):
     """At most `per_s` items a second out of any number, every one with the same chance.
 
-    Between two calls of `due` the items are a reservoir (Vitter 1985, algorithm R) of one second's
+    Between two calls of `due` the items are a reservoir (Vitter 1985, algorithm R) of WAITS_S seconds'
     worth; in a slow stream, where they fit, none is left out. Times are seconds of one clock.
     """
 
     def __init__(self, per_s: float, now_s: float, *, rng: random.Random | None = None) -> None:
         self._per_s = per_s
-        self._capacity = max(1, round(per_s))
+        self._capacity = max(1, round(per_s * WAITS_S))
+        self._at_once = max(1.0, per_s)
         self._random = rng or random.Random()
         self._kept: list[tuple[int, Item]] = []
         self._offered = 0
         self._since_empty = 0
-        self._allowance = float(self._capacity)
+        self._allowance = self._at_once
         self._last_s = now_s
         self._history: deque[tuple[float, int, int]] = deque()
         self.shown = 0
@@ -49,7 +53,7 @@ class Sample(Generic[Item]):
         """What may be shown now, in the stream's order."""
         passed_s = max(0.0, now_s - self._last_s)
         self._last_s = now_s
-        self._allowance = min(float(self._capacity), self._allowance + passed_s * self._per_s)
+        self._allowance = min(self._at_once, self._allowance + passed_s * self._per_s)
         count = min(int(self._allowance), len(self._kept))
         shown = self._taken(count) if count else []
         self._allowance -= count

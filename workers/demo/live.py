@@ -40,7 +40,10 @@ TRENDS = {
     "SAKE_TRENDS_HOPS_S": "5,10,60",
     "SAKE_TRENDS_GRACE_S": "10",
     "SAKE_TRENDS_QUIET_S": "5",
+    # Two posts a second: a second mention in 10 s is more than noise, and half of a wave's posts burst.
     "SAKE_TRENDS_BURST_MIN_MENTIONS": "4",
+    "SAKE_TRENDS_BURST_BIAS_MENTIONS": "1",
+    "SAKE_TRENDS_BURST_SCORE": "3",
 }
 WAVE_POSTS = 40
 """Half a minute at the pace of a model on two processor cores."""
@@ -110,10 +113,13 @@ async def flow(services: Services, posts: tuple[Post, ...]) -> None:
 
 
 def waves(posts: tuple[Post, ...], dice: random.Random) -> Iterator[Post]:
-    """The posts again and again, each under an id of its own; in every wave, some come more often."""
+    """The posts again and again, each under an id of its own; in every wave, some with a picture
+    come more often.
+    """
+    seen = [post for post in posts if post.image is not None] or posts
     number = 0
     while True:
-        favourites = dice.sample(posts, min(FAVOURITES, len(posts)))
+        favourites = dice.sample(seen, min(FAVOURITES, len(seen)))
         for _ in range(WAVE_POSTS):
             favoured = dice.random() < FAVOURED_SHARE
             post = dice.choice(favourites if favoured else posts)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -184,15 +187,7 @@ class Demo:
 
     async def _keep(self, services: Services, console: RunningConsole) -> None:
         """Lets the stream go on until the command is stopped. Raises OperatorError when the worker ends."""
-        told = " ".join(f"{name}={value}" for name, value in services.variables.items())
-        self._console.print(
-            f"The posts come again, in waves: look at {console.address}\n"
-            "Everything keeps running; Ctrl-C stops it. In another terminal, for example:\n"
-            f"  {told} sake topics list\n  {told} sake replay FILE\n"
-            f"The model server: {services.engine_url}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        self._console.print(kept(services.variables, console.address, services.engine_url), highlight=False)
         work = asyncio.ensure_future(flow(services, tuple(self._material.posts.values())))
         stop = asyncio.ensure_future(stop_requested())
         await asyncio.wait({work, stop, console.work}, return_when=asyncio.FIRST_COMPLETED)
@@ -202,3 +197,17 @@ class Demo:
         for ended in await asyncio.gather(work, stop, return_exceptions=True):
             if isinstance(ended, Exception):
                 raise ended
+
+
+def kept(variables: dict[str, str], console: str, engine: str) -> str:
+    """What can be done while everything keeps running, as markup. No line is wider than a terminal."""
+    sake = Path(sys.argv[0]).name if shutil.which(Path(sys.argv[0]).name) else sys.argv[0]
+    exports = "\n".join(f"  export {name}={value}" for name, value in variables.items())
+    return (
+        f"\nThe posts come again, in waves: look at [bold]{console}[/]\n"
+        "Everything keeps running; Ctrl-C stops it.\n\n"
+        f"In another terminal, for example:\n{exports}\n"
+        f"  {sake} topics list\n"
+        f"  {sake} replay FILE\n\n"
+        f"The model server: {engine}"
+    )

@@ -12,6 +12,7 @@ Spans count code points of the post's text, half-open; a box is in pixels of the
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,10 +125,10 @@ async def read_topic(connection: KafkaConnection, topic: str) -> Predictions:
     Raises BrokerUnreachable, and OperatorError when there is no such topic or something else is on it.
     """
     partitions = await check_topics(connection, (topic,))
-    found = [
-        _decoded(record.value, f"{topic}[{record.partition}]@{record.offset}")
-        async for record in everything_on(connection, topic, partitions)
-    ]
+    async with aclosing(everything_on(connection, topic, partitions)) as records:
+        found = [
+            _decoded(record.value, f"{topic}[{record.partition}]@{record.offset}") async for record in records
+        ]
     return Predictions.of(topic, found)
 
 
@@ -135,4 +136,7 @@ def _decoded(raw: bytes | None, place: str) -> PredictedPost:
     try:
         return decode(raw, PredictedPost, max_bytes=MAX_LINE_BYTES)
     except CodecError as error:
-        raise OperatorError(f"{place}: no recognition: {error}") from error
+        raise OperatorError(
+            f"{place}: no recognition: {error}; predictions are recognitions, one as JSON a line, or a topic "
+            "of them such as sake.recognitions"
+        ) from error

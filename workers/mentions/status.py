@@ -95,6 +95,7 @@ class MentionsStatus:
         """The worker in one JSON object: what matching says, and the other stages beside it."""
         return {
             **self.match.report(),
+            "kind": "mentions",
             "alive": self.alive(),
             "ready": self.ready(),
             "fold": self.fold.as_dict(),

@@ -97,6 +97,7 @@ class WorkerState:
     def report(self) -> dict[str, Any]:
         """The worker in one JSON object, for people and dashboards."""
         return {
+            "kind": "recognise",
             "phase": self.phase.value,
             "alive": self.alive(),
             "ready": self.ready(),

@@ -68,6 +68,7 @@ class TrendsStatus:
     def report(self) -> dict[str, Any]:
         """The worker in one JSON object, for people and dashboards."""
         return {
+            "kind": "trends",
             "phase": self.phase.value,
             "alive": self.alive(),
             "ready": self.ready(),

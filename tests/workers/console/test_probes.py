@@ -63,6 +63,7 @@ async def test_a_worker_tells_what_it_holds() -> None:
         told = await ask(http, f"http://127.0.0.1:{port}/")
     assert (told["phase"], told["running"], told["finished"]) == ("waiting_for_engine", 3, 2)
     assert (told["engine_trouble"], told["partitions"], told["search"]) == ("refused", 1, None)
+    assert told["kind"] == "recognise"
 
 
 async def hostile(request: web.Request) -> web.Response:

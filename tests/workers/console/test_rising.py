@@ -6,10 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 from support.console_stream import NOW, trends
-from support.records import trend
+from support.records import trend as quiet_trend
 
+from schemas.trends import Trend
 from workers.console.rising import CURVE_WINDOWS, SHOWN_NAMES, Rising
+
+
+def trend() -> Trend:
+    """A record of a name that rises."""
+    return msgspec.structs.replace(quiet_trend(), burst_score=1.5)
 
 
 def table(rising: Rising, length_s: float) -> list[dict[str, Any]]:
@@ -58,6 +65,15 @@ def test_a_name_without_new_records_leaves_the_table() -> None:
     )
     rising.add(new)
     assert [name["name"] for name in table(rising, 300)] == ["new"]
+
+
+@pytest.mark.parametrize("score", [0.0, -0.5])
+def test_a_name_that_is_mentioned_as_usual_does_not_rise(score: float) -> None:
+    rising = Rising()
+    rising.add(msgspec.structs.replace(trend(), burst_score=score))
+    assert table(rising, 300) == []
+    rising.add(msgspec.structs.replace(trend(), burst_score=score, bursting=True))
+    assert len(table(rising, 300)) == 1
 
 
 def test_names_and_lengths_are_bounded() -> None:

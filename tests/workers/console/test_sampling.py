@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.console.sampling import Sample
+from workers.console.sampling import WAITS_S, Sample
 
 
 def run(per_s: float, rate: int, seconds: int, seed: int = 0) -> tuple[list[int], tuple[float, float]]:
@@ -54,6 +54,18 @@ def test_a_burst_in_a_quiet_stream_is_shown_whole_over_the_next_second() -> None
     for number in range(4, 8):
         sample.offer(number)
     assert [sample.due(0.25 + tick / 4) for tick in range(1, 5)] == [[4], [5], [6], [7]]
+
+
+def test_a_slow_stream_whose_posts_come_in_lumps_is_shown_whole() -> None:
+    sample: Sample[int] = Sample(2, 0.0)
+    shown: list[int] = []
+    for tick in range(1, 161):
+        if tick % 12 == 0:  # a transaction of five posts every three seconds
+            for number in range(5):
+                sample.offer(tick * 5 + number)
+        shown += sample.due(tick / 4)
+    assert len(shown) >= 160 // 12 * 5 - 2 * WAITS_S
+    assert shown == [tick * 5 + number for tick in range(12, 161, 12) for number in range(5)][: len(shown)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.floats(0, 2)), max_size=30))

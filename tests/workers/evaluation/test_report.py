@@ -166,7 +166,9 @@ def test_every_post_of_another_gold_is_an_error(tmp_path: Path, capsys: pytest.C
     root = str(write_corpus(tmp_path))
     mine = str(write_lines(tmp_path / "mine.jsonl", [recognised("other")]))
     assert cli.run(("evaluate", "--gold", root, "--predictions", mine)) == 2
-    assert "has no recognition of a post of" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "has no recognition of a post of" in told
+    assert "ids are like 'other', those of the gold like '1'" in told
 
 
 def test_nothing_predicted_is_no_score_and_no_error(

@@ -18,19 +18,20 @@ export class Detail {
   }
 
   show(card) {
-    this.#place.replaceChildren(
+    const parts = [
       h(
         "header",
         { class: "detail-head" },
         h("h2", {}, "Post"),
-        h("button", { type: "button", class: "quiet", "aria-keyshortcuts": "Escape", onclick: () => this.onClose() }, "Close"),
+        h("button", { type: "button", class: "quiet", "aria-keyshortcuts": "Escape", onclick: (event) => this.onClose(event) }, "Close"),
       ),
       picture(card),
       h("div", { class: "said" }, text(card), card.cut ? h("p", { class: "none" }, "The text is longer; this is its beginning.") : null),
       section("Found", found(card)),
       section("How", rounds(card)),
       section("Record", facts(card)),
-    );
+    ];
+    this.#place.replaceChildren(...parts.filter((part) => part !== null));
     this.#place.hidden = false;
     this.#place.scrollTop = 0;
     document.body.classList.add("detailed");

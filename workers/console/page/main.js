@@ -85,10 +85,12 @@ function pause() {
   tellState();
 }
 
-function close() {
+/** One step back. Who closes by hand goes on watching; by keyboard one goes on from the row. */
+function close(event) {
   if (detail.open) {
     detail.close();
-    posts.chosen?.focus({ preventScroll: true });
+    if (event?.detail > 0) posts.choose(null);
+    else posts.chosen?.focus({ preventScroll: true });
   } else if (posts.chosen) {
     posts.choose(null);
   } else if (at("find").value || document.activeElement === at("find")) {
@@ -129,6 +131,7 @@ function jump(name) {
   const place = at(name);
   place.tabIndex = -1;
   place.focus({ preventScroll: false });
+  scrollTo(0, 0); // on a phone the parts share one page: each begins at its top
 }
 
 function theme(next) {
@@ -186,7 +189,7 @@ at("find").addEventListener("input", () => {
   typing = setTimeout(() => find(at("find").value), 250);
 });
 at("find").addEventListener("keydown", (event) => event.key === "Enter" && find(at("find").value));
-at("legend").append(...Object.entries(KIND_NAMES).map(([kind, name]) => h("mark", { class: `name ${kind}` }, name)));
+at("legend").append(...Object.entries(KIND_NAMES).map(([kind, name]) => h("mark", { class: `name ${kind}` }, name, h("span", { class: "tag" }, kind.toUpperCase()))));
 
 listen({
   j: () => step(1),
@@ -195,7 +198,7 @@ listen({
   ArrowUp: () => step(-1),
   Enter: () => posts.open(),
   o: () => posts.open(),
-  Escape: close,
+  Escape: () => close(),
   g() {
     detail.close();
     posts.newest();

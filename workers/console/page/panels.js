@@ -25,7 +25,9 @@ export class Rising {
       (button, seconds) => button.setAttribute("aria-pressed", String(seconds === this.#length)),
     );
     const window = data.windows.find((each) => each.length_s === this.#length);
-    at("rising-none").hidden = Boolean(window);
+    const none = at("rising-none");
+    none.hidden = Boolean(window?.names.length);
+    if (window) say(none, "Nothing is mentioned more than usual.");
     keyed(at("names"), window ? window.names : [], (name) => `${name.type}\n${name.name}`, (name) => this.#row(name), (row, name) => update(row, name, this.#length));
   }
 

@@ -4,7 +4,10 @@ import { at, curve, h, keyed, say } from "./dom.js";
 import { waitingTime } from "./panels.js";
 import { NONE, count, duration, lasting, moment, plain, plural, share } from "./words.js";
 
-const GAUGES = ["Posts a second", "Behind", "In flight", "p95", "Searched", "Cache", "Degraded", "Dead letters"];
+const GAUGES = ["Posts a second", "Behind", "In flight", "Latency p95", "Searched", "Cache", "Degraded", "Dead letters"];
+const OUTCOMES = { hit: "found", miss: "found nothing", timeout: "timed out" };
+// Single posts a second are noise: the curve is the mean of as many seconds as the figure beside it.
+const MEAN_S = 5;
 const CIRCUIT = { closed: "answering", open: "left alone after failures" };
 
 export class Pipeline {
@@ -71,7 +74,7 @@ export class Pipeline {
     const { arrived, recognised, dead } = pulse;
     this.#set(0, count(arrived.per_s), "", `${count(recognised.per_s)} recognised`);
     this.#cells[0].curve.replaceChildren(
-      curve([{ counts: arrived.series, name: "area" }, { counts: recognised.series, name: "line" }], { wide: 120, high: 30, label: "Posts a second over the last minute: arrived, and recognised" }),
+      curve([{ counts: means(arrived.series), name: "area" }, { counts: means(recognised.series), name: "line" }], { wide: 120, high: 30, label: "Posts a second over the last minute: arrived, and recognised" }),
     );
     const behind = this.#lag?.posts ?? null;
     const wait = waitingTime(behind, recognised.per_s);
@@ -113,8 +116,8 @@ export class Pipeline {
     const { asked, workers } = this.#workers;
     const rows = asked
       ? workers.map((worker) => [
-          worker.address.replace(/^https?:\/\//, ""),
-          worker.trouble ? `does not answer: ${worker.trouble}` : [plain(worker.phase), plural(worker.partitions, "partition"), worker.engine_trouble, worker.stopped_because].filter(Boolean).join(" · "),
+          worker.kind || host(worker),
+          worker.trouble ? `does not answer: ${worker.trouble}` : [plain(worker.phase), plural(worker.partitions, "partition"), worker.kind ? host(worker) : null, worker.engine_trouble, worker.stopped_because].filter(Boolean).join(" · "),
           Boolean(worker.trouble || worker.engine_trouble || worker.stopped_because),
         ])
       : [["Workers", "none asked: name their health addresses in SAKE_CONSOLE_WORKERS"]];
@@ -130,9 +133,19 @@ export class Pipeline {
   }
 }
 
+const host = (worker) => worker.address.replace(/^https?:\/\//, "");
+
+/** The mean of each second and those before it. */
+function means(series) {
+  return series.map((_, i) => {
+    const last = series.slice(Math.max(0, i + 1 - MEAN_S), i + 1);
+    return last.reduce((sum, count) => sum + count, 0) / last.length;
+  });
+}
+
 function providerRow(provider) {
   const calls = Object.entries(provider.calls).sort((one, other) => other[1] - one[1]);
-  const words = calls.map(([outcome, times]) => `${count(times)} ${plain(outcome)}`);
+  const words = calls.map(([outcome, times]) => `${count(times)} ${OUTCOMES[outcome] || plain(outcome)}`);
   if (provider.counted) words.push(`${lasting((provider.seconds / provider.counted) * 1000)} a call`);
   if (provider.wait_s > 0) words.push(`next place in ${lasting(provider.wait_s * 1000)}`);
   if (provider.circuit) words.push(CIRCUIT[provider.circuit]);
