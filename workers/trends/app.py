@@ -117,6 +117,7 @@ class TrendsApp:
 
     async def start(self) -> None:
         """Joins the group, restores the table, begins to count."""
+        self._plan.data_dir.mkdir(parents=True, exist_ok=True)
         await self._publisher.start()
         await self.app.start()
 
