@@ -58,15 +58,21 @@ async def run(environment: dict[str, str], *arguments: str) -> tuple[int, bytes,
 
 
 def left_running(home: str) -> list[str]:
-    """Processes whose command line or environment names this home folder."""
+    """Command lines of processes of this home folder."""
+    return [line for _, line in processes(home)]
+
+
+def processes(home: str) -> list[tuple[int, str]]:
+    """Processes whose command line or environment names this home folder: number and command line."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            told = (place / "cmdline").read_bytes() + (place / "environ").read_bytes()
+            command = (place / "cmdline").read_bytes()
+            told = command + (place / "environ").read_bytes()
         except OSError:
             continue
         if home.encode() in told:
-            found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            found.append((int(place.name), command.replace(b"\0", b" ").decode()))
     return found
 
 
@@ -157,6 +163,45 @@ async def test_an_engine_that_is_not_there_ends_it_with_one_line(environment: di
 async def test_kept_running_the_console_shows_a_stream_that_goes_on_until_it_is_stopped(
     environment: dict[str, str],
 ) -> None:
+    process, console, variables = await kept_running(environment)
+    assert process.stdout is not None
+    assert await panels(console) >= {"posts", "rising", "workers", "lag", "pulse"}
+    listed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "workers", "topics", "list", "--json"),
+        env=environment | variables,
+        stdout=subprocess.PIPE,
+    )
+    out, _ = await listed.communicate()
+    rows = {row["topic"].rsplit(".", 1)[-1]: row for row in orjson.loads(out)}
+    assert rows["posts"]["offsets"] > 6
+    process.send_signal(signal.SIGINT)
+    rest = await process.stdout.read()
+    assert await process.wait() == 0, rest
+    assert left_running(environment["SAKE_HOME"]) == []
+
+
+async def test_when_the_trends_end_so_does_it_and_says_where_to_look(environment: dict[str, str]) -> None:
+    process, console, _ = await kept_running(environment)
+    assert process.stdout is not None
+    await panels(console)
+    mine = processes(environment["SAKE_MODEL"])
+    (trends,) = [
+        pid
+        for pid, line in mine
+        if line.rstrip().endswith("-m workers worker trends") and "guard" not in line
+    ]
+    os.kill(trends, signal.SIGKILL)
+    rest = (await process.stdout.read()).decode()
+    assert await process.wait() == 2
+    assert "sake: the worker ended" in rest
+    assert "trends.log" in rest
+    assert left_running(environment["SAKE_HOME"]) == []
+
+
+async def kept_running(
+    environment: dict[str, str],
+) -> tuple[asyncio.subprocess.Process, str, dict[str, str]]:
+    """A demo that goes on; its console's address, and the variables that it tells."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "workers", "demo", "--limit", "6", "--keep"),
         env=environment | {"SAKE_CONSOLE_LISTEN_PORT": "0"},
@@ -169,23 +214,12 @@ async def test_kept_running_the_console_shows_a_stream_that_goes_on_until_it_is_
     async for line in process.stdout:
         if b"The console: " in line:
             console = line.decode().split()[-1]
-        if b"sake topics list" in line:
-            words = line.decode().split()
-            variables = dict(word.split("=", 1) for word in words if "=" in word)
+        if b"  export " in line:
+            name, _, value = line.decode().split()[-1].partition("=")
+            variables[name] = value
+        if b"topics list" in line:
             break
-    assert await panels(console) >= {"posts", "rising", "workers", "lag", "pulse"}
-    listed = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "workers", "topics", "list", "--json"),
-        env=environment | variables,
-        stdout=subprocess.PIPE,
-    )
-    out, _ = await listed.communicate()
-    rows = {row["topic"].rsplit(".", 1)[-1]: row for row in orjson.loads(out)}
-    assert rows["posts"]["records"] > 6
-    process.send_signal(signal.SIGINT)
-    rest = await process.stdout.read()
-    assert await process.wait() == 0, rest
-    assert left_running(environment["SAKE_HOME"]) == []
+    return process, console, variables
 
 
 async def panels(console: str) -> set[str]:

@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +31,7 @@ from workers.replaying.files import Line, encoded
 from workers.replaying.sending import open_producer, replay
 from workers.settings import Settings
 
-__all__ = ["WATCH_LIST", "flow", "of_now", "start_live", "waves"]
+__all__ = ["WATCH_LIST", "LiveParts", "flow", "of_now", "start_live", "waves"]
 
 WATCH_LIST = Path(__file__).parent / "watch.yaml"
 # Somebody watches for minutes, not for hours: windows of 10 s, 1 min and 5 min, published soon.
@@ -57,7 +57,21 @@ PATIENCE_S = 20.0
 """A post that became a dead letter, or whose record was missed, gives its place back after this."""
 
 
-async def start_live(settings: Settings, services: Services, stack: AsyncExitStack) -> RunningConsole:
+@dataclass(frozen=True, slots=True)
+class LiveParts:
+    """What runs besides the services of every demo."""
+
+    console: RunningConsole
+    workers: tuple[WorkerProcess, ...]
+    """All of them: recogniser, trends, mentions."""
+
+    def check(self) -> None:
+        """Raises OperatorError when a worker has ended."""
+        for worker in self.workers:
+            worker.check()
+
+
+async def start_live(settings: Settings, services: Services, stack: AsyncExitStack) -> LiveParts:
     """Trends, mentions and the console over this run's topics, until `stack` closes.
 
     Raises OperatorError. The two workers come up by themselves, after some seconds.
@@ -85,12 +99,12 @@ async def start_live(settings: Settings, services: Services, stack: AsyncExitSta
         }
     )
     with suppress(OperatorError):  # another console has the port: any other will do
-        return await open_console(seen, stack)
-    return await open_console(seen, stack, port=0)
+        return LiveParts(await open_console(seen, stack), tuple(workers))
+    return LiveParts(await open_console(seen, stack, port=0), tuple(workers))
 
 
-async def flow(services: Services, posts: tuple[Post, ...]) -> None:
-    """Sends posts for ever, as fast as they are recognised. Raises OperatorError when the worker ends."""
+async def flow(services: Services, posts: tuple[Post, ...], live: LiveParts) -> None:
+    """Sends posts for ever, as fast as they are recognised. Raises OperatorError when a worker ends."""
     places = asyncio.Semaphore(IN_WORK)
 
     async def lines() -> AsyncIterator[Line]:
@@ -103,7 +117,7 @@ async def flow(services: Services, posts: tuple[Post, ...]) -> None:
         records = follow_outputs(services.connection, services.topics, services.partitions)
         async with aclosing(records):
             async for record in records:
-                services.worker.check()
+                live.check()
                 if isinstance(record, Recognition) and AGAIN in record.post_id:
                     places.release()
 

@@ -17,11 +17,10 @@ from rich.live import Live
 from schemas.deadletters import DeadLetter
 from schemas.errors import EngineError
 from schemas.recognitions import ModelRef, Recognition
-from workers.commands.console import RunningConsole
 from workers.commands.running import stop_requested
 from workers.demo.board import Board
 from workers.demo.judgement import judged
-from workers.demo.live import flow, of_now, start_live
+from workers.demo.live import LiveParts, flow, of_now, start_live
 from workers.demo.material import Material
 from workers.demo.screen import dead_letter_lines, post_lines, status_line, summary_table
 from workers.demo.services import Services, started
@@ -113,15 +112,17 @@ class Demo:
                 if self._console.is_terminal:
                     self._console.print(self._screen.board.table())
                 self._console.print(f"\n{self._material.name} → {services.topics.posts}\n", style="bold")
-                console = await start_live(self._settings, services, stack) if self._options.keep else None
-                if console is not None:
-                    self._console.print(f"The console: {console.address}\n", style="bold", highlight=False)
+                live = await start_live(self._settings, services, stack) if self._options.keep else None
+                if live is not None:
+                    self._console.print(
+                        f"The console: {live.console.address}\n", style="bold", highlight=False
+                    )
                 await self._play(services)
                 self._screen.status = None
                 self._screen.board = Board()
                 self._console.print(self._summary())
-                if console is not None:
-                    await self._keep(services, console)
+                if live is not None:
+                    await self._keep(services, live)
         return self._result
 
     def _live(self) -> AbstractContextManager[object]:
@@ -185,10 +186,11 @@ class Demo:
         facts["checkpoint"] = f"{model.name}, {model.digest[:19]}…; prompts {model.prompts_digest[:19]}…"
         return summary_table(self._result.tally, self._result.seconds, facts)
 
-    async def _keep(self, services: Services, console: RunningConsole) -> None:
-        """Lets the stream go on until the command is stopped. Raises OperatorError when the worker ends."""
+    async def _keep(self, services: Services, live: LiveParts) -> None:
+        """Lets the stream go on until the command is stopped. Raises OperatorError when a worker ends."""
+        console = live.console
         self._console.print(kept(services.variables, console.address, services.engine_url), highlight=False)
-        work = asyncio.ensure_future(flow(services, tuple(self._material.posts.values())))
+        work = asyncio.ensure_future(flow(services, tuple(self._material.posts.values()), live))
         stop = asyncio.ensure_future(stop_requested())
         await asyncio.wait({work, stop, console.work}, return_when=asyncio.FIRST_COMPLETED)
         self._console.print("stopping")
