@@ -91,6 +91,9 @@ def sentence(told: dict[str, object]) -> str:
     text = f"{told['sent']} sent"
     if isinstance(told["refused"], dict) and told["refused"]:
         text += "; refused again: " + ", ".join(f"{count} {why}" for why, count in told["refused"].items())
+        text += ", which --again takes"
+    elif not told["sent"] and not told["left"]:
+        text += "; nothing was refused since (--again takes what was sent again before, too)"
     if told["others"]:
         text += f"; {told['others']} passed over, which are no mentions that a webhook refused"
     if told["left"]:

@@ -107,7 +107,7 @@ export class Pipeline {
     const broker = this.#broker;
     facts("part-model", [
       ["Broker", broker ? `${broker.address}${broker.state === "ok" ? "" : `, ${broker.state}`}` : NONE],
-      ...models.map((model) => ["Model", `${model.name} · ${model.digest.slice(0, 19)} · ${plural(model.posts, "post")}`]),
+      ...models.map((model) => ["Model", `${model.name} · ${model.digest.slice(0, 19)}\n${plural(model.posts, "post")}`]),
       this.#lag ? ["Group", `${this.#lag.group} · ${plural(this.#lag.partitions, "partition")}`] : null,
     ]);
   }
@@ -117,7 +117,7 @@ export class Pipeline {
     const rows = asked
       ? workers.map((worker) => [
           worker.kind || host(worker),
-          worker.trouble ? `does not answer: ${worker.trouble}` : [plain(worker.phase), plural(worker.partitions, "partition"), worker.kind ? host(worker) : null, worker.engine_trouble, worker.stopped_because].filter(Boolean).join(" · "),
+          worker.trouble ? `does not answer: ${worker.trouble}` : [[plain(worker.phase), plural(worker.partitions, "partition")].join(" · "), worker.kind ? host(worker) : null, worker.engine_trouble, worker.stopped_because].filter(Boolean).join("\n"),
           Boolean(worker.trouble || worker.engine_trouble || worker.stopped_because),
         ])
       : [["Workers", "none asked: name their health addresses in SAKE_CONSOLE_WORKERS"]];

@@ -172,6 +172,7 @@ function row(card) {
 /** The post's text with its entities marked; also without colour: by line and label. */
 export function text(card) {
   if (card.parts === null) return h("p", { class: "text lost" }, "The text of this post is not at hand.");
+  if (card.parts.every((part) => part === "")) return h("p", { class: "text lost" }, "No text.");
   return h("p", { class: "text", dir: "auto", lang: card.lang || null }, parts(card.parts, card.entities));
 }
 
