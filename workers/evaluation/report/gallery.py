@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sake_model.grounding import ResizeLimits
@@ -17,6 +18,10 @@ __all__ = ["chosen", "gallery"]
 
 # What is shown some 400 px wide on a screen with fine pixels.
 SHOWN = ResizeLimits(min_pixels=1, max_pixels=480 * 480, factor_px=4)
+
+# Of the names in a picture, in hundredths of its longer side. Letters are on average so wide, in bold type.
+LETTERS_HIGH = 4.0
+LETTER_WIDE = 2.4
 
 Marked = tuple[tuple[int, int] | None, str]
 """Span and label."""
@@ -87,7 +92,12 @@ def _told(mistake: Mistake) -> list[str | Markup]:
 
 def _picture(post: JoinedPost) -> Markup:
     """The picture with its boxes; without it the boxes alone, on an empty ground."""
-    gold = [(box, entity.phrase) for entity in post.scored.gold for box in entity.boxes]
+    # An entity may have many boxes; its name stands at the first.
+    gold = [
+        (box, "" if number else entity.phrase)
+        for entity in post.scored.gold
+        for number, box in enumerate(entity.boxes)
+    ]
     found = [(each.box, each.phrase) for each in post.scored.predictions if each.box is not None]
     picture = _prepared(post.gold.picture)
     if picture is None:
@@ -108,8 +118,10 @@ def _picture(post: JoinedPost) -> Markup:
         )
     # Lines and letters in proportion to the picture.
     unit = max(width, height, 1.0) / 100
-    drawn = [_box(box, name, "gold", unit) for box, name in gold]
-    drawn += [_box(box, name, "found", unit) for box, name in found]
+    names = Names(max(width, 1.0), unit)
+    marked = [(*each, "gold") for each in gold] + [(*each, "found") for each in found]
+    drawn = [_box(box, class_, unit) for box, _, class_ in marked]
+    drawn += [_name(box, name, class_, names) for box, name, class_ in marked if name]
     return el(
         "svg",
         el("title", "boxes: right ones whole, found ones dashed"),
@@ -121,26 +133,40 @@ def _picture(post: JoinedPost) -> Markup:
     )
 
 
-def _box(box: Box, name: str, class_: str, unit: float) -> Markup:
+@dataclass(slots=True)
+class Names:
+    """Where names stand in a picture: within it, and none upon another."""
+
+    width: float
+    unit: float
+    taken: list[tuple[float, float, float]] = field(default_factory=list)
+    """Left, right and base line, in the picture's pixels."""
+
+    def place(self, name: str, x: float, y: float, *, up: bool) -> tuple[float, float]:
+        """Left and base line of a name that would stand at (x, y); a line further `up` or down if it must."""
+        long, line = len(name) * LETTER_WIDE * self.unit, LETTERS_HIGH * self.unit
+        x = max(0.0, min(x, self.width - long))
+        while any(left < x + long and x < right and abs(y - base) < line for left, right, base in self.taken):
+            up = up and y - line >= line  # once downwards, always: it ends below all that is taken
+            y += -line if up else line
+        self.taken.append((x, x + long, y))
+        return x, y
+
+
+def _box(box: Box, class_: str, unit: float) -> Markup:
     x1, y1, x2, y2 = box
-    # Above a right box, below a found one: both are read where the two are one.
-    text_y = max(y1 - unit, 4 * unit) if class_ == "gold" else y2 + 4 * unit
     dashes = {} if class_ == "gold" else {"stroke_dasharray": f"{3 * unit:.1f} {2 * unit:.1f}"}
-    return el(
-        "g",
-        el(
-            "rect",
-            x=x1,
-            y=y1,
-            width=max(0.0, x2 - x1),
-            height=max(0.0, y2 - y1),
-            fill="none",
-            stroke_width=unit,
-            **dashes,
-        ),
-        el("text", name, x=x1, y=text_y, font_size=4 * unit),
-        class_=class_,
-    )
+    sides = {"x": x1, "y": y1, "width": max(0.0, x2 - x1), "height": max(0.0, y2 - y1)}
+    return el("g", el("rect", fill="none", stroke_width=unit, **sides, **dashes), class_=class_)
+
+
+def _name(box: Box, name: str, class_: str, names: Names) -> Markup:
+    """Above a right box, below a found one: both are read where the two are one."""
+    x1, y1, _, y2 = box
+    unit, up = names.unit, class_ == "gold"
+    y = max(y1 - unit, LETTERS_HIGH * unit) if up else y2 + LETTERS_HIGH * unit
+    x, y = names.place(name, x1, y, up=up)
+    return el("g", el("text", name, x=x, y=y, font_size=LETTERS_HIGH * unit), class_=class_)
 
 
 def _prepared(path: Path | None) -> ModelPicture | None:
