@@ -125,7 +125,7 @@ def after_text(findings: tuple[Finding, ...], random: Random) -> str:
 
 
 def after_images(compared: tuple[Comparison, ...], random: Random) -> str:
-    """What each reference shows. Whether the post's picture shows it too, the answer says where it matters."""
+    """What each reference shows. Whether the post's picture shows it too, the answer alone says."""
     return " ".join(random.choice(_forms(each)).format(name=each.name) for each in compared)
 
 
