@@ -328,6 +328,7 @@ def test_names_that_look_the_same_pile_up_nowhere(page: Any, console: Served) ->
                 window_end=NOW + timedelta(minutes=minute + 1),
                 mentions=minute + 1,
                 posts=1,
+                burst_score=1.0,
             )
             console.do(partial(lambda hub, trend: hub.rising.add(trend), trend=trend))
         console.do(lambda hub: hub.tick())

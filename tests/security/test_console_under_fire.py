@@ -248,6 +248,7 @@ def test_names_are_bounded_in_bytes_not_only_in_number() -> None:
         window_end=start + timedelta(seconds=60),
         mentions=1,
         posts=1,
+        burst_score=1.0,
         examples=(example,) * 5,
     )
     for number in range(300):
