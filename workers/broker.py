@@ -116,6 +116,14 @@ class EmbeddedBroker:
         (self._data_dir / ADDRESS_FILE).write_text(self.bootstrap_servers)
         log.info("the embedded broker answers at %s", self.bootstrap_servers)
 
+    def check(self) -> None:
+        """Raises OperatorError when it was started and has ended by itself, or was killed."""
+        if self._process is not None and self._process.returncode is not None:
+            raise OperatorError(
+                f"the embedded broker ended ({self._process.returncode}). {self._log_path} ends with:\n"
+                f"{self._log_tail()}"
+            )
+
     async def stop(self) -> None:
         """SIGTERM, so that it saves everything; SIGKILL when that takes too long. Twice is harmless."""
         process, self._process = self._process, None

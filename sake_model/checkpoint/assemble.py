@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import sys
 import time
 from pathlib import Path
@@ -101,9 +102,7 @@ def _current(target: Path, recipe: str) -> Manifest | None:
 
 def _build(folder: Path, delta: Path | None, recipe: str) -> Manifest:
     import torch  # noqa: PLC0415
-    from transformers.utils import logging as transformers_logging  # noqa: PLC0415
 
-    transformers_logging.disable_progress_bar()
     torch.manual_seed(BARE_SEED)
     source = _source(delta)
     model, tokenizer = bare_graft(source.vision or VisionShape())
@@ -159,6 +158,9 @@ def _only_one(target: Path) -> Iterator[None]:
 
 def main(arguments: list[str]) -> int:
     """The command; see the module's text."""
+    os.environ["TQDM_DISABLE"] = (
+        "1"  # read when transformers is imported; a bar of one second tells nobody much
+    )
     target = Path(arguments[0])
     delta = Path(arguments[1]) if len(arguments) > 1 else None
     if delta is not None and not (delta / DELTA_FILE).is_file():

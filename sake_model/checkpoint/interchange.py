@@ -48,7 +48,7 @@ KEPT_GENERATION = frozenset(
 # Of config.json: says nothing about the shape of the model.
 FREE_KEYS = frozenset({"transformers_version", "dtype", "torch_dtype", "_name_or_path"})
 
-# What vLLM 0.32 counts in by itself (`--dtype auto`): in float16 if config.json says so, else, float32 too, in
+# What vLLM 0.32 counts in by itself (`--dtype auto`): float16 if config.json says so; else, for float32 too,
 # what its device prefers.
 HALF = "float16"
 DTYPE_KEYS = ("dtype", "torch_dtype")

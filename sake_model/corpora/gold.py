@@ -91,7 +91,9 @@ def _file_of(source: Path, split: str, types: Types | None) -> Path:
         if file.is_file():
             return file
     names = ", ".join(str(file.relative_to(source)) for file in files)
-    raise OperatorError(f"{source} has no split {split}: none of {names} is there")
+    others = sorted({each.stem for file in files for each in file.parent.glob(f"*{file.suffix}")})
+    there = f"; there is {', '.join(others)}" if others else ""
+    raise OperatorError(f"{source} has no split {split}: none of {names} is there{there}")
 
 
 def _labelled(

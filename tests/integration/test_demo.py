@@ -240,3 +240,25 @@ async def panels(console: str) -> set[str]:
             if told >= {"posts", "rising", "workers", "lag", "pulse"}:
                 break
     return told
+
+
+@pytest.mark.skipif("SAKE_KAFKA_BOOTSTRAP_SERVERS" in os.environ, reason="kills the embedded broker")
+async def test_a_kept_demo_ends_when_its_broker_does_and_names_the_log(environment: dict[str, str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "workers", "demo", "--keep", "--limit", "2"),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if b"Ctrl-C stops it" in line:
+            break
+    await asyncio.sleep(3)  # its readers have begun; before, they would tell that nothing answers them
+    (broker,) = (pid for pid, line in processes(environment["SAKE_HOME"]) if "noida-db start" in line)
+    os.kill(broker, signal.SIGKILL)
+    rest = (await process.stdout.read()).decode()
+    assert await process.wait() not in (0, 130), rest
+    assert "the embedded broker ended (-9)" in rest
+    assert str(Path(environment["SAKE_HOME"]) / "broker/broker.log") in rest
+    assert left_running(environment["SAKE_HOME"]) == []

@@ -63,7 +63,7 @@ class LiveParts:
 
     console: RunningConsole
     workers: tuple[WorkerProcess, ...]
-    """All of them: recogniser, trends, mentions."""
+    """Trends and mentions."""
 
     def check(self) -> None:
         """Raises OperatorError when a worker has ended."""
@@ -85,7 +85,7 @@ async def start_live(settings: Settings, services: Services, stack: AsyncExitSta
             "SAKE_MENTIONS_GROUP": f"{prefix}-mentions",
         },
     }
-    workers: list[WorkerProcess] = [services.worker]
+    workers: list[WorkerProcess] = []
     for kind, own in kinds.items():
         variables = {**services.variables, **own, "SAKE_HOME": home, "SAKE_WORKER_ID": "demo"}
         log_path = settings.logs / f"{kind}.log"
@@ -95,7 +95,9 @@ async def start_live(settings: Settings, services: Services, stack: AsyncExitSta
             "kafka": replace(settings.kafka, bootstrap_servers=services.connection.bootstrap_servers),
             "topics": replace(settings.topics, prefix=prefix),
             "worker": replace(settings.worker, group=services.variables["SAKE_WORKER_GROUP"]),
-            "console": replace(settings.console, workers=tuple(worker.address for worker in workers)),
+            "console": replace(
+                settings.console, workers=tuple(worker.address for worker in (services.worker, *workers))
+            ),
         }
     )
     with suppress(OperatorError):  # another console has the port: any other will do
@@ -104,7 +106,9 @@ async def start_live(settings: Settings, services: Services, stack: AsyncExitSta
 
 
 async def flow(services: Services, posts: tuple[Post, ...], live: LiveParts) -> None:
-    """Sends posts for ever, as fast as they are recognised. Raises OperatorError when a worker ends."""
+    """Sends posts for ever, as fast as they are recognised. Raises OperatorError when a worker or the
+    run's own broker ends.
+    """
     places = asyncio.Semaphore(IN_WORK)
 
     async def lines() -> AsyncIterator[Line]:
@@ -117,6 +121,7 @@ async def flow(services: Services, posts: tuple[Post, ...], live: LiveParts) -> 
         records = follow_outputs(services.connection, services.topics, services.partitions)
         async with aclosing(records):
             async for record in records:
+                services.check()
                 live.check()
                 if isinstance(record, Recognition) and AGAIN in record.post_id:
                     places.release()

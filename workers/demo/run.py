@@ -151,7 +151,7 @@ class Demo:
             )
 
     async def _watch(self, services: Services) -> None:
-        """Shows every record as it arrives. Raises DemoStuck, and OperatorError when the worker ends."""
+        """Shows every record as it comes. Raises DemoStuck, and OperatorError when worker or broker ends."""
         post = self._settings.post
         patience_s = post.deadline_s * post.max_attempts + MARGIN_S
         last_s = time.monotonic()
@@ -159,7 +159,7 @@ class Demo:
             follow_outputs(services.connection, services.topics, services.partitions)
         ) as records:
             async for record in records:
-                services.worker.check()
+                services.check()
                 if record is not None:
                     last_s = time.monotonic()
                     self._show(record)

@@ -49,6 +49,14 @@ class Services:
     worker: WorkerProcess
     variables: dict[str, str]
     """What another `sake` command must be told to see the same topics."""
+    broker: EmbeddedBroker | None
+    """Of this run; None when one was there already."""
+
+    def check(self) -> None:
+        """Raises OperatorError when the recogniser or the run's own broker has ended."""
+        self.worker.check()
+        if self.broker is not None:
+            self.broker.check()
 
 
 @asynccontextmanager
@@ -85,8 +93,10 @@ async def started(settings: Settings, model: str, board: Board) -> AsyncIterator
                 )
             )
         process, variables = worker.result()
-        connection, partitions = broker.result()
-        yield Services(connection, topics, partitions, engine_url, engine.result(), process, variables)
+        connection, partitions, own = broker.result()
+        yield Services(
+            connection, topics, partitions, engine_url, engine.result(), process, variables, broker=own
+        )
 
 
 async def _engine(
@@ -123,21 +133,22 @@ async def _index(settings: Settings, board: Board) -> None:
 
 async def _broker(
     settings: Settings, board: Board, stack: AsyncExitStack, topics: TopicNames
-) -> tuple[KafkaConnection, dict[str, int]]:
+) -> tuple[KafkaConnection, dict[str, int], EmbeddedBroker | None]:
     async with board.step("broker") as step:
         step.note = "starting"
+        own = None
         kind = "outside Kafka"
         if not settings.kafka.bootstrap_servers:
             kind = "embedded broker, running already"
             if EmbeddedBroker.running_at(settings.home / "broker") is None:
                 kind = "embedded broker"
-                await stack.enter_async_context(embedded_broker(settings))
+                own = await stack.enter_async_context(embedded_broker(settings))
         connection = kafka_connection(settings)
         await create_topics(connection, topics, topic_shape(settings))
         stack.push_async_callback(_remove, connection, topics)
         partitions = await check_topics(connection, topics.all)
         step.note = f"{kind} at {connection.bootstrap_servers}, {partitions[topics.posts]} partitions"
-        return connection, partitions
+        return connection, partitions, own
 
 
 async def _remove(connection: KafkaConnection, topics: TopicNames) -> None:
@@ -161,10 +172,10 @@ async def _worker(
     settings: Settings,
     engine_url: str,
     topics: TopicNames,
-    broker: asyncio.Task[tuple[KafkaConnection, dict[str, int]]],
+    broker: asyncio.Task[tuple[KafkaConnection, dict[str, int], EmbeddedBroker | None]],
     index: asyncio.Task[None],
 ) -> tuple[WorkerProcess, dict[str, str]]:
-    connection, _ = await broker
+    connection, _, _ = await broker
     await index
     prefix = topics.posts.removesuffix(".posts")
     variables = {

@@ -50,6 +50,9 @@ _story_of = msgspec.msgpack.Decoder(Story).decode
 class SureTable(faust.Table):  # type: ignore[misc]  # Faust is untyped
     """A table that knows which of its changes the broker does not have yet."""
 
+    # Faust's own tables' name: else it would say "Starting…" under ours, which is not muted (workers.logs).
+    logger = logging.getLogger("faust.tables.sure")
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._unwritten: list[Any] = []
