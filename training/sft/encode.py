@@ -47,7 +47,7 @@ class ChatTurn:
     pictures: tuple[Picture, ...] = ()
 
 
-WHOLE, ABSENT = -1, -2
+WHOLE, ABSENT, MATCH, NO_MATCH, RECALL = -1, -2, -3, -4, -5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,9 @@ class Look:
     """All cells of what `cells` are an edge of; empty where they are the whole."""
     edge: int = WHOLE
     """Which edge of the box is being written: 0 to 3 for x1, y1, x2, y2; WHOLE for none of them; ABSENT
-    where there is no box, and `cells` should be looked away from."""
+    where there is no box, and `cells` should be looked away from. While a reference picture is read: MATCH
+    where the cells show what it shows, NO_MATCH where they are all of a picture that does not. RECALL while
+    its entity is answered: the cells are the reference's."""
     decision: int = -1
     """The position of the token that says whether there is a box; -1 where another look has it."""
 

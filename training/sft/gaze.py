@@ -7,24 +7,34 @@ probability that a few heads lay upon certain visual tokens is raised, by its ne
 
 - in the first of these layers on all tokens inside the box, from its entity to the last digit; where the
   picture does not show the entity, on none of the picture's;
-- in the others on one edge of the box each, while the number of that edge is written. While another number
-  is, such a head should look away from the thing. So what a head brings needs no telling apart.
+- in the others of `gazing_layers` on one edge of the box each, while the number of that edge is written.
+  While another number is, such a head should look away from the thing. So what a head brings needs no
+  telling apart.
+
+A reference picture is compared the way that is shortest for attention, which looks back only: each of its
+visual tokens looks for its like among those of the post's picture. Two layers below the first are shown it:
+
+- in the lower one the reference's tokens look at the thing, or away from a picture that does not show it;
+- in the upper one an entity that is answered looks at its reference, which by then knows where its like is.
 
 Serving knows nothing of it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
+from sake_model.search.names import compact
 from training.dialogues import HUNDREDTH
-from training.sft.encode import ABSENT, IGNORED, WHOLE, Encoded, Look
+from training.sft.encode import ABSENT, IGNORED, MATCH, NO_MATCH, RECALL, WHOLE, Encoded, Look
+from training.sft.references import references_of
 
-__all__ = ["Gaze", "gazing_layers", "looks_of"]
+__all__ = ["Gaze", "comparing_layers", "gazing_layers", "looks_of"]
 
 EDGES = 4
 GAZE_HEADS = 3
@@ -32,8 +42,10 @@ GAZE_HEADS = 3
 LEAST = 1e-6
 """Probability below which a head is no further pulled: the logarithm stays finite."""
 
-BOXED = re.compile(r'\{"entity": "(?:[^"\\]|\\.)*", "type": "[^"]*", "box2d": \[(\d+), (\d+), (\d+), (\d+)\]')
-BOXLESS = re.compile(r'\{"entity": "(?:[^"\\]|\\.)*", "type": "[^"]*", "box2d": \[\]')
+BOXED = re.compile(
+    r'\{"entity": (?P<name>"(?:[^"\\]|\\.)*"), "type": "[^"]*", "box2d": \[(\d+), (\d+), (\d+), (\d+)\]'
+)
+BOXLESS = re.compile(r'\{"entity": (?P<name>"(?:[^"\\]|\\.)*"), "type": "[^"]*", "box2d": \[\]')
 FULL = 100 * HUNDREDTH
 
 
@@ -42,9 +54,15 @@ def gazing_layers(depth: int) -> range:
     return range(depth // 5, depth, max(1, depth // 7))
 
 
+def comparing_layers(depth: int) -> tuple[int, int]:
+    """Where a reference is compared with the picture, and where an answer recalls it: of SmolLM2's thirty
+    layers the third and the fifth."""
+    return depth // 15, depth // 15 * 2
+
+
 def looks_of(item: Encoded, piece: Callable[[int], str], image_id: int, cell_px: int) -> tuple[Look, ...]:
     """The looks of an example's boxes, which lie in its first picture, in the normalised frame; and of its
-    entities without a box.
+    entities without a box; and of references that bear an entity's name.
 
     `piece` is a token's text. A position looks before the token that it predicts: hence one earlier.
     """
@@ -54,10 +72,12 @@ def looks_of(item: Encoded, piece: Callable[[int], str], image_id: int, cell_px:
     columns, rows = size.width // cell_px, size.height // cell_px
     text, owners = _said(item.labels, piece)
     whole = tuple(range(first, first + rows * columns))
-    looks = [
-        Look(begin - 1, stop, whole, edge=ABSENT, decision=stop) for begin, stop in _boxless(text, owners)
-    ]
-    for begin, numbers, (x1, y1, x2, y2) in _boxes(text, owners):
+    references = references_of(item.input_ids, piece, image_id)
+    looks = []
+    for name, begin, stop in _boxless(text, owners):
+        looks.append(Look(begin - 1, stop, whole, edge=ABSENT, decision=stop))
+        looks += _comparison(references.get(name), (begin - 1, stop), whole, NO_MATCH)
+    for name, begin, numbers, (x1, y1, x2, y2) in _boxes(text, owners):
         held = [
             (row, column)
             for row in range(rows)
@@ -68,9 +88,22 @@ def looks_of(item: Encoded, piece: Callable[[int], str], image_id: int, cell_px:
             place = {cell: first + cell[0] * columns + cell[1] for cell in held}
             thing = tuple(place.values())
             looks.append(Look(begin - 1, numbers[-1][1], thing, decision=numbers[0][0]))
+            looks += _comparison(references.get(name), (begin - 1, numbers[0][0] + 1), thing, MATCH)
             for edge, (start, stop) in enumerate(numbers):
                 looks.append(Look(start, stop, tuple(place[cell] for cell in _edge(held, edge)), thing, edge))
     return tuple(looks)
+
+
+def _comparison(
+    reference: range | None, said: tuple[int, int], cells: tuple[int, ...], outcome: int
+) -> list[Look]:
+    """Of a reference, the positions of whose visual tokens are given, and the answer about its entity."""
+    if reference is None:
+        return []
+    return [
+        Look(reference.start, reference.stop, cells, edge=outcome),
+        Look(*said, tuple(reference), edge=RECALL),
+    ]
 
 
 def _edge(held: Sequence[tuple[int, int]], edge: int) -> list[tuple[int, int]]:
@@ -92,20 +125,25 @@ def _said(labels: Sequence[int], piece: Callable[[int], str]) -> tuple[str, list
 
 def _boxes(
     text: str, owners: Sequence[int]
-) -> list[tuple[int, list[tuple[int, int]], tuple[float, float, float, float]]]:
-    """Of each box: the position of its entity's first token; the positions [start, stop) from which each of
-    its four numbers is predicted; and the box, in shares of the sides."""
+) -> list[tuple[str, int, list[tuple[int, int]], tuple[float, float, float, float]]]:
+    """Of each box: its entity's name, and the position of its first token; the positions [start, stop) from
+    which each of its four numbers is predicted; and the box, in shares of the sides."""
     found = []
     for match in BOXED.finditer(text):
-        x1, y1, x2, y2 = (int(match[i]) / FULL for i in range(1, 5))
-        numbers = [(owners[match.start(i)] - 1, owners[match.end(i) - 1]) for i in range(1, 5)]
-        found.append((owners[match.start()], numbers, (x1, y1, x2, y2)))
+        x1, y1, x2, y2 = (int(match[i]) / FULL for i in range(2, 6))
+        numbers = [(owners[match.start(i)] - 1, owners[match.end(i) - 1]) for i in range(2, 6)]
+        found.append((_name(match), owners[match.start()], numbers, (x1, y1, x2, y2)))
     return found
 
 
-def _boxless(text: str, owners: Sequence[int]) -> list[tuple[int, int]]:
-    """Of each entity without a box the position of its first token, and of the bracket that closes."""
-    return [(owners[each.start()], owners[each.end() - 1]) for each in BOXLESS.finditer(text)]
+def _boxless(text: str, owners: Sequence[int]) -> list[tuple[str, int, int]]:
+    """Of each entity without a box its name, the position of its first token, and of the bracket that
+    closes."""
+    return [(_name(each), owners[each.start()], owners[each.end() - 1]) for each in BOXLESS.finditer(text)]
+
+
+def _name(match: re.Match[str]) -> str:
+    return compact(json.loads(match["name"]))
 
 
 class Gaze:
@@ -115,9 +153,11 @@ class Gaze:
     probabilities there to be caught.
     """
 
-    def __init__(self, layers: Sequence[Any]) -> None:
+    def __init__(self, layers: Sequence[Any], comparing: Sequence[Any] = ()) -> None:
+        """`comparing`: the two layers below `layers` that compare a reference, and that recall it."""
         self._caught: list[Any] = []
-        for layer in layers:
+        self._comparing = len(comparing)
+        for layer in (*comparing, *layers):
             layer.self_attn.register_forward_hook(self._catch)
 
     def _catch(self, _module: Any, _inputs: Any, output: tuple[Any, Any]) -> None:
@@ -125,17 +165,24 @@ class Gaze:
 
     def loss(self, looks: Sequence[Sequence[Look]]) -> Any:
         """Mean of −log probability over heads and positions of the last forward pass: at the thing (or
-        away from the picture that does not show it), at the edge that is written, and away from it.
+        away from the picture that does not show it), at the edge that is written, and away from it; and the
+        same of references.
 
         `looks` of each example of the batch; 0 where none has any.
         """
-        (first, *others), self._caught = self._caught, []
+        comparing, (first, *others) = self._caught[: self._comparing], self._caught[self._comparing :]
+        self._caught = []
         flat = [(example, look) for example, own in enumerate(looks) for look in own]
         if not flat:
             return 0.0
-        wholes = [(i, look, look.cells) for i, look in flat if look.edge == WHOLE]
-        absent = [(i, look, look.cells) for i, look in flat if look.edge == ABSENT]
-        loss = torch.cat([_surprise(_mass(first, wholes)), _surprise(1 - _mass(first, absent))]).mean()
+        loss = _seen(first, flat, WHOLE, ABSENT)
+        if comparing and any(look.edge == RECALL for _, look in flat):
+            lower, upper = comparing
+            loss = (
+                loss
+                + _seen(lower, flat, MATCH, NO_MATCH)
+                + _surprise(_mass(upper, _spots(flat, RECALL))).mean()
+            )
         edges = [(i, look) for i, look in flat if look.edge >= 0]
         if not others or not edges:
             return loss
@@ -145,6 +192,17 @@ class Gaze:
         at_edge = torch.stack([_mass(layer, [(i, e, e.cells) for i, e in edges]) for layer in others])
         at_thing = torch.stack([_mass(layer, [(i, e, e.thing) for i, e in edges]) for layer in others])
         return loss + _surprise(at_edge[own]).mean() + _surprise(1 - at_thing[~own]).mean()
+
+
+def _seen(caught: Any, flat: Sequence[tuple[int, Look]], there: int, away: int) -> Any:
+    """Mean surprise of the looks at something (`there`), and of those away from it."""
+    return torch.cat(
+        [_surprise(_mass(caught, _spots(flat, there))), _surprise(1 - _mass(caught, _spots(flat, away)))]
+    ).mean()
+
+
+def _spots(flat: Sequence[tuple[int, Look]], edge: int) -> list[tuple[int, Look, tuple[int, ...]]]:
+    return [(example, look, look.cells) for example, look in flat if look.edge == edge]
 
 
 def _mass(caught: Any, spots: Sequence[tuple[int, Look, tuple[int, ...]]]) -> Any:

@@ -28,7 +28,7 @@ from training.dialogues import picture_dialogue, text_dialogue, varied
 from training.sft.batches import Collator, as_dataset, grouped_by_length
 from training.sft.encode import ChatTurn, Encoded, encode
 from training.sft.fused_lora import fuse_lora
-from training.sft.gaze import Gaze, gazing_layers, looks_of
+from training.sft.gaze import Gaze, comparing_layers, gazing_layers, looks_of
 from training.sft.trainer import LabelledRowsTrainer
 from training.vision.patches import linear_patches
 from training.vision.run import TOWER_FILE, tower_weights
@@ -198,11 +198,14 @@ def _adapted(model: Any, plan: SftPlan, start: SftStart) -> tuple[Any, Gaze | No
     if start.tower is not None:
         model.model.visual.requires_grad_(plan.tower_learning_rate > 0)
     layers = model.model.language_model.layers
-    shown = set(gazing_layers(len(layers))) if plan.gaze_weight and start.tower is not None else set()
+    gazes = bool(plan.gaze_weight) and start.tower is not None
+    gazing = gazing_layers(len(layers)) if gazes else range(0)
+    comparing = comparing_layers(len(layers)) if gazes and gazing[0] > 0 else ()
     for i, layer in enumerate(layers):
-        if plan.compiled and i not in shown:
+        if plan.compiled and i not in (*comparing, *gazing):
             layer.compile(dynamic=True)  # one graph, shared by all layers
-    return adapted.train(), Gaze([layers[i] for i in sorted(shown)]) if shown else None
+    gaze = Gaze([layers[i] for i in gazing], [layers[i] for i in comparing]) if gazes else None
+    return adapted.train(), gaze
 
 
 def _optimiser(adapted: Any, plan: SftPlan) -> torch.optim.AdamW:

@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch")
 from sake_model.checkpoint.graft import IMAGE_TOKEN
 from sake_model.grounding import Size
 from training.base import tiny_base
-from training.sft.encode import ABSENT, ChatTurn, Encoded, Look, Picture, encode
-from training.sft.gaze import Gaze, gazing_layers, looks_of
+from training.sft.encode import ABSENT, MATCH, NO_MATCH, RECALL, ChatTurn, Encoded, Look, Picture, encode
+from training.sft.gaze import Gaze, comparing_layers, gazing_layers, looks_of
 
 ANSWER = (
     '<reason>r</reason><answer>[{"entity": "Ann \\"A\\"", "type": "PER", "box2d": []}, '
@@ -89,9 +89,58 @@ def test_what_a_post_says_is_no_box(tokenizer):
     assert looks_of(item, piece, tokenizer.convert_tokens_to_ids(IMAGE_TOKEN), 28) == ()
 
 
+REFERENCES = "<information>\nAcme\n\nSomebody else\n\nann a\n\n</information>"
+
+
+def compared_in(tokenizer, answer=ANSWER):
+    """A picture of 4 × 2 cells, then references of two cells of Acme, of somebody else and of Ann."""
+    shown = Picture(Path("none.jpg"), Size(400, 200), Size(112, 56), 8)
+    places = [REFERENCES.index(title) + len(title) + 1 for title in ("Acme", "else", "ann a")]
+    references = tuple(Picture(Path("none.jpg"), Size(50, 25), Size(56, 28), 2, at=at) for at in places)
+    turns = (
+        ChatTurn("user", "Ann and Acme", (shown,)),
+        ChatTurn("assistant", "<reason>r</reason>"),
+        ChatTurn("user", REFERENCES, references),
+        ChatTurn("assistant", answer),
+    )
+    item = encode(turns, tokenizer)
+    image_id = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
+    looks = looks_of(item, lambda token: tokenizer.decode([token]), image_id, 28)
+    first, *_ = cells = [position for position, token in enumerate(item.input_ids) if token == image_id]
+    return item, first, cells[8:], [look for look in looks if look.edge in (MATCH, NO_MATCH, RECALL)]
+
+
+def test_a_reference_looks_at_what_it_shows_and_away_from_a_picture_that_does_not_show_it(tokenizer):
+    _, first, references, looks = compared_in(tokenizer)
+    (away,) = (look for look in looks if look.edge == NO_MATCH)
+    assert (away.start, away.stop - 1) == (references[4], references[5]), "Ann's reference, the third"
+    assert away.cells == tuple(range(first, first + 8))
+    (there,) = (look for look in looks if look.edge == MATCH)
+    assert (there.start, there.stop - 1) == (references[0], references[1]), "Acme's reference"
+    assert there.cells == (first + 5, first + 6)
+
+
+def test_who_is_answered_recalls_the_reference_of_that_name_until_the_box_is_decided(tokenizer):
+    item, _, references, looks = compared_in(tokenizer)
+    ann, acme = (look for look in looks if look.edge == RECALL)
+    assert (ann.cells, acme.cells) == (tuple(references[4:]), tuple(references[:2]))
+    said = [tokenizer.decode(item.input_ids[look.start + 1 : look.stop + 1]) for look in (ann, acme)]
+    assert (
+        said[0] == '{"entity": "Ann \\"A\\"", "type": "PER", "box2d": []}'.removesuffix("}")
+        or said[0][-2:] == "[]"
+    )
+    assert said[1].startswith('{"entity": "Acme", "type": "ORG", "box2d": [')
+
+
+def test_a_reference_of_somebody_else_is_not_looked_at(tokenizer):
+    _, _, references, looks = compared_in(tokenizer)
+    assert all(not {look.start, *look.cells} & set(references[2:4]) for look in looks)
+
+
 def test_six_of_thirty_layers_are_shown_and_of_two_both():
     assert list(gazing_layers(30)) == [6, 10, 14, 18, 22, 26]
     assert list(gazing_layers(2)) == [0, 1]
+    assert comparing_layers(30) == (2, 4), "below the first of them"
 
 
 def losses_while_learning(look):
@@ -143,6 +192,28 @@ def test_learning_that_something_is_absent_moves_attention_away():
     losses = losses_while_learning(Look(15, 18, tuple(range(2, 12)), edge=ABSENT))
     assert losses[0] > 0.4, "half of what is seen lies there"
     assert losses[-1] < losses[0] / 4
+
+
+def test_learning_to_compare_moves_attention_in_layers_of_its_own():
+    model, _ = tiny_base()
+    model.config._attn_implementation = "eager"
+    layers = model.model.language_model.layers
+    gaze = Gaze(layers[1:], (layers[0], layers[0]))
+    ids = torch.arange(3, 23)[None]
+    looks = [[Look(15, 18, (4, 5)), Look(10, 12, (4, 5), edge=MATCH), Look(15, 18, (10, 11), edge=RECALL)]]
+    optimizer = torch.optim.Adam(layers.parameters(), 3e-3)
+    losses = []
+    for _ in range(60):
+        model(input_ids=ids, use_cache=False)
+        loss = gaze.loss(looks)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.3 * losses[0]
+    seen = model(input_ids=ids, output_attentions=True).attentions[0][0, :3]
+    assert (seen[:, 10:12, 4:6].sum(-1) > 0.5).all()
+    assert (seen[:, 15:18, 10:12].sum(-1) > 0.5).all()
 
 
 def test_examples_without_a_box_cost_nothing():
