@@ -180,7 +180,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
             self._failed.set_exception(
                 WorkerFenced(
                     f"{how} {times}: another process of the group {self._config.group} runs as "
-                    f"{self._config.worker_id}; give each its own SAKE_WORKER_ID"
+                    f"{self._config.worker_id} (give each its own SAKE_WORKER_ID), or this one is held up "
+                    "again and again for longer than its session may be silent"
                 )
             )
 
