@@ -74,8 +74,19 @@ RIGHT = [
 ]
 
 
-def wrong(found: list[Found], committed: int = 3) -> str:
-    return "; ".join(outcome_of(found, TOPICS, {0: committed}).wrong)
+def wrong(found: list[Found], committed: int = 3, given_twice: tuple[tuple[int, int], ...] = ()) -> str:
+    return "; ".join(outcome_of(found, TOPICS, {0: committed}, given_twice).wrong)
+
+
+def test_the_outcome_of_a_post_that_the_broker_forgot_and_replaced_is_not_held_against_its_successor() -> (
+    None
+):
+    forgotten = post(0, "so Oslo")
+    replaced = [recognition(forgotten, 0) if each is RIGHT[3] else each for each in RIGHT]
+    replaced = [each for each in replaced if each not in entities(GOOD[0])] + entities(forgotten)
+    assert "is not the recognition of its post p0" in wrong(replaced)
+    assert wrong(replaced, given_twice=((0, 0),)) == ""
+    assert wrong([each for each in replaced if each.topic != "recognitions"], given_twice=((0, 0),))
 
 
 def test_a_run_in_which_all_is_well_is_well() -> None:

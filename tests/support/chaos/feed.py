@@ -8,10 +8,13 @@ import json
 import random
 import time
 from collections import deque
+from functools import partial
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 from support.chaos.engine import KILLER
+from support.chaos.witness import Place
 
 __all__ = ["Feed"]
 
@@ -46,7 +49,10 @@ class Feed:
         self._dice = dice
         self._made = 0
         self._extra: deque[bytes | None] = deque()
-        self._under_way: set[asyncio.Future[object]] = set()
+        self._under_way: set[asyncio.Future[RecordMetadata]] = set()
+        self._places: dict[Place, bytes] = {}
+        self.given_twice: set[Place] = set()
+        """Where the broker acknowledged a post, forgot it, and put another one."""
 
     def poison(self, amount: int) -> None:
         """One post that takes the engine down, or so many that are no posts."""
@@ -87,14 +93,18 @@ class Feed:
                 due = max(0.0, due - 1)
                 future = await producer.send(self._topic, key=key, value=value, headers=[("origin", key)])
                 self._under_way.add(future)
-                future.add_done_callback(self._acknowledged)
+                future.add_done_callback(partial(self._acknowledged, key))
 
-    def _acknowledged(self, future: asyncio.Future[object]) -> None:
+    def _acknowledged(self, key: bytes, future: asyncio.Future[RecordMetadata]) -> None:
         self._under_way.discard(future)
         if future.cancelled() or future.exception() is not None:
             self.refused += 1
-        else:
-            self.sent += 1
+            return
+        self.sent += 1
+        told = future.result()
+        place = (told.partition, told.offset)
+        if self._places.setdefault(place, key) != key:
+            self.given_twice.add(place)
 
     def _next(self) -> tuple[bytes, bytes]:
         dice = self._dice

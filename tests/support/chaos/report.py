@@ -33,6 +33,9 @@ def telling(report: Report) -> str:
     by_themselves = Counter(report.by_themselves)
     lines += [f"  {times:3} × {what}" for what, times in by_themselves.items()]
     lines += [f"  {report.recovery.disturbed:3} recoveries disturbed, not measured"]
+    lines += [
+        f"  {report.given_twice:3} acknowledged posts forgotten by the broker, their places given again"
+    ]
     lines += [f"  buried though good: {times} ({why})" for why, times in report.outcome.buried.items()]
     lines += [f"  BROKEN: {each}" for each in report.violations]
     return "\n".join(lines)

@@ -51,6 +51,8 @@ class Report:
     """What ended or started without a fault that did it, oldest first."""
     violations: tuple[str, ...]
     samples: int
+    given_twice: int
+    """Places that the broker gave to a second post: it forgot a post that it had acknowledged."""
     load: float
     not_broken: dict[str, str]
     timeline: tuple[tuple[float, float, str], ...]
@@ -99,7 +101,7 @@ async def _judged(run: Run, one: Arena, witness: Witness, recovery: Recovery, be
     found, reader = await witness.read_all()
     committed = await witness.committed()
     await witness.close()
-    outcome = outcome_of(found, one.topics, committed)
+    outcome = outcome_of(found, one.topics, committed, one.feed.given_twice)
     intervals = [(event.at_s, event.ends_s) for event in one.timeline]
     stall_s = longest_stall_s(witness.samples, intervals)
     violations = [*outcome.wrong, *witness.violations]
@@ -122,6 +124,7 @@ async def _judged(run: Run, one: Arena, witness: Witness, recovery: Recovery, be
         by_themselves=tuple(e.what for e in one.timeline if not e.planned),
         violations=tuple(violations),
         samples=len(witness.samples),
+        given_twice=len(one.feed.given_twice),
         load=os.getloadavg()[0],
         not_broken=cannot_break(),
         timeline=tuple(timeline),

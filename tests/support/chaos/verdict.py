@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +32,15 @@ class Outcome:
     """Where the invariant is broken; empty = it holds."""
 
 
-def outcome_of(found: Iterable[Found], topics: Topics, committed: Mapping[int, int]) -> Outcome:
-    """The verdict over everything on the topics; `committed`: the group's offsets at the end."""
+def outcome_of(
+    found: Iterable[Found],
+    topics: Topics,
+    committed: Mapping[int, int],
+    given_twice: Collection[Place] = (),
+) -> Outcome:
+    """The verdict over everything on the topics; `committed`: the group's offsets at the end. Of a place that
+    the broker gave to a second post, the outcome may be that of the first, which is no longer there.
+    """
     by_topic: dict[str, list[Found]] = defaultdict(list)
     for record in found:
         by_topic[record.topic].append(record)
@@ -41,17 +48,19 @@ def outcome_of(found: Iterable[Found], topics: Topics, committed: Mapping[int, i
     recognitions, letters = by_topic[topics.recognitions], by_topic[topics.dead_letters]
     outputs = [(source_of(each, topics.dead_letters), each) for each in (*recognitions, *letters)]
     bodies = [(source_of(each, topics.dead_letters), json.loads(each.value or b"")) for each in recognitions]
+    certain = [(place, body) for place, body in bodies if place not in given_twice]
+    certain_letters = [each for each in letters if source_of(each, topics.dead_letters) not in given_twice]
     wrong = [
         *_once_each(posts, [place for place, _ in outputs]),
-        *_contents(posts, bodies),
-        *_letters(posts, letters, topics.dead_letters),
+        *_contents(posts, certain),
+        *_letters(posts, certain_letters, topics.dead_letters),
         *_entities(bodies, by_topic[topics.entities], topics.dead_letters),
         *_in_order(outputs),
         *_ends(posts, committed),
     ]
     buried = Counter(
         each.header("__sake.errors.reason") or ""
-        for each in letters
+        for each in certain_letters
         if _is_good(posts.get(source_of(each, topics.dead_letters) or NOWHERE))
     )
     degraded = sum(body["outcome"]["status"] != "complete" for _, body in bodies)
