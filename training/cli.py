@@ -96,6 +96,36 @@ def sft(
 
 
 @train.command()
+@click.option(
+    "--secot", "led", type=FOLDER, multiple=True, required=True, help="Dialogues with image searches."
+)
+@click.option("--tower", type=FILE, required=True, help="Pretrained vision tower; it stays as it is.")
+@click.option("--adapter", type=FOLDER, help="Adapter of an earlier stage; it learns on.")
+@click.option("--out", type=FOLDER, required=True, help="Gets adapter/ and the tower.")
+@click.option("--steps", default=700, show_default=True)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--tiny", is_flag=True, help="The tiny random model: tries the path out.")
+def match(
+    *, led: tuple[Path, ...], tower: Path, adapter: Path | None, out: Path, steps: int, seed: int, tiny: bool
+) -> None:
+    """Teach the lowest layers to find what a reference picture shows, before `sft` teaches to answer."""
+    from sake_model.checkpoint.graft import bare_graft  # noqa: PLC0415
+    from training.base import PICTURES, tiny_base  # noqa: PLC0415
+    from training.sft.chats import read_chats  # noqa: PLC0415
+    from training.sft.matching import MatchPlan, run_matching  # noqa: PLC0415
+    from training.sft.run import SftStart  # noqa: PLC0415
+
+    run_matching(
+        tiny_base if tiny else bare_graft,
+        [chat for folder in led for chat in read_chats(folder, PICTURES.factor_px)],
+        PICTURES,
+        plan=MatchPlan(steps=steps, seed=seed),
+        start=SftStart(tower, adapter),
+        out=out,
+    )
+
+
+@train.command()
 @click.option("--data", type=FOLDER, help="Folder of Twitter-GMNER (txt/, txt_fine/, xml/).")
 @click.option("--fine", is_flag=True, help="Twitter-FMNERG's types of the same tweets.")
 @click.option("--grounded", type=FOLDER, help="Folder of posts.json and images/ instead.")

@@ -15,7 +15,7 @@ from sake_model.grounding import ResizeLimits
 from training.sft.encode import IGNORED, Encoded, Look
 from training.vision.data import pixels_of, ready_pixels
 
-__all__ = ["Collator", "as_dataset", "grouped_by_length"]
+__all__ = ["Collator", "as_dataset", "grouped_by_length", "padded"]
 
 POOL_BATCHES = 40
 """Batches that are sorted by length together: padding falls to some 3 %, order stays random enough."""
@@ -69,8 +69,8 @@ class Collator:
     def __call__(self, items: list[dict[str, Any]]) -> dict[str, Any]:
         """One batch of `as_dataset`'s rows."""
         longest = max(len(item["input_ids"]) for item in items)
-        ids = torch.tensor([_padded(item["input_ids"], longest, self.pad_id) for item in items])
-        labels = torch.tensor([_padded(item["labels"], longest, IGNORED) for item in items])
+        ids = torch.tensor([padded(item["input_ids"], longest, self.pad_id) for item in items])
+        labels = torch.tensor([padded(item["labels"], longest, IGNORED) for item in items])
         looks = [[Look(**look) for look in item["looks"]] for item in items]
         batch = {"input_ids": ids, "labels": labels, "looks": looks}
         seen = [self._pixels(picture) for item in items for picture in item["pictures"]]
@@ -79,7 +79,7 @@ class Collator:
             batch["image_grid_thw"] = torch.cat([grid for _, grid in seen])
             batch["mm_token_type_ids"] = (ids == self.image_token_id).int()
             batch["attention_mask"] = torch.tensor(
-                [_padded([1] * len(item["input_ids"]), longest, 0) for item in items]
+                [padded([1] * len(item["input_ids"]), longest, 0) for item in items]
             )
         return batch
 
@@ -91,5 +91,6 @@ class Collator:
         return patches, grid
 
 
-def _padded(values: Sequence[int], length: int, filler: int) -> list[int]:
+def padded(values: Sequence[int], length: int, filler: int) -> list[int]:
+    """The values, filled up on the right."""
     return [*values, *[filler] * (length - len(values))]

@@ -172,7 +172,7 @@ class Gaze:
         """
         comparing, (first, *others) = self._caught[: self._comparing], self._caught[self._comparing :]
         self._caught = []
-        flat = [(example, look) for example, own in enumerate(looks) for look in own]
+        flat = _flat(looks)
         if not flat:
             return 0.0
         loss = _seen(first, flat, WHOLE, ABSENT)
@@ -192,6 +192,15 @@ class Gaze:
         at_edge = torch.stack([_mass(layer, [(i, e, e.cells) for i, e in edges]) for layer in others])
         at_thing = torch.stack([_mass(layer, [(i, e, e.thing) for i, e in edges]) for layer in others])
         return loss + _surprise(at_edge[own]).mean() + _surprise(1 - at_thing[~own]).mean()
+
+    def compared(self, looks: Sequence[Sequence[Look]]) -> Any:
+        """The references' part alone, of the one layer that was given: see `training.sft.matching`."""
+        (layer,), self._caught = self._caught, []
+        return _seen(layer, _flat(looks), MATCH, NO_MATCH)
+
+
+def _flat(looks: Sequence[Sequence[Look]]) -> list[tuple[int, Look]]:
+    return [(example, look) for example, own in enumerate(looks) for look in own]
 
 
 def _seen(caught: Any, flat: Sequence[tuple[int, Look]], there: int, away: int) -> Any:

@@ -33,7 +33,7 @@ from training.sft.trainer import LabelledRowsTrainer
 from training.vision.patches import linear_patches
 from training.vision.run import TOWER_FILE, tower_weights
 
-__all__ = ["LORA_TARGETS", "Lessons", "SftPlan", "SftStart", "run_sft"]
+__all__ = ["LORA_TARGETS", "Lessons", "SftPlan", "SftStart", "adapted_model", "run_sft", "with_looks"]
 
 LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """Every linear layer of the language half; the vision tower is trained in full or not at all."""
@@ -107,7 +107,7 @@ def run_sft(
     torch.manual_seed(plan.seed)
     model, tokenizer = make_base()
     model.config._attn_implementation = "eager"
-    adapted, gaze = _adapted(model, plan, start)
+    adapted, gaze = adapted_model(model, plan, start)
     processor = build_processor(tokenizer, min_pixels=limits.min_pixels, max_pixels=limits.max_pixels)
     out.mkdir(parents=True, exist_ok=True)
     (out / "plan.json").write_text(json.dumps(asdict(plan), indent=1) + "\n")
@@ -121,7 +121,7 @@ def run_sft(
             processor.image_processor,
         ),
         train_dataset=as_dataset(
-            _with_looks(encoded_posts(lessons, tokenizer, limits, plan), tokenizer, limits)
+            with_looks(encoded_posts(lessons, tokenizer, limits, plan), tokenizer, limits)
         ),
         processing_class=tokenizer,
         optimizers=(_optimiser(adapted, plan), None),
@@ -161,7 +161,8 @@ def encoded_posts(lessons: Lessons, tokenizer: Any, limits: ResizeLimits, plan: 
     return items[: plan.steps * plan.batch_size]
 
 
-def _with_looks(items: Sequence[Encoded], tokenizer: Any, limits: ResizeLimits) -> list[Encoded]:
+def with_looks(items: Sequence[Encoded], tokenizer: Any, limits: ResizeLimits) -> list[Encoded]:
+    """The examples with where to look (`training.sft.gaze`)."""
     piece = lru_cache(maxsize=None)(lambda token: str(tokenizer.decode([token])))
     image_id = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
     return [replace(item, looks=looks_of(item, piece, image_id, limits.factor_px)) for item in items]
@@ -181,7 +182,7 @@ def _dialogue(post: LabelledPost, limits: ResizeLimits) -> tuple[ChatTurn, ...]:
     return text_dialogue(post) if post.picture is None else picture_dialogue(post, limits)
 
 
-def _adapted(model: Any, plan: SftPlan, start: SftStart) -> tuple[Any, Gaze | None]:
+def adapted_model(model: Any, plan: SftPlan, start: SftStart) -> tuple[Any, Gaze | None]:
     """`model` in bfloat16 with float32 LoRA on its language half, and a float32 tower if it learns; and
     what catches the gaze of some of its layers, which then are not compiled."""
     model.to(torch.bfloat16)
