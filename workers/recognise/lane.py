@@ -183,9 +183,7 @@ class Lane:
                 outcome = await bench.attempts.run(message)
                 if isinstance(outcome, Failure):
                     given_up(outcome)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
+        except Exception as error:
             bench.on_failure(self, error)
             return
         if isinstance(outcome, Failure):
@@ -220,9 +218,7 @@ class Lane:
                 if batch is None:
                     return
                 await self._commit(batch)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
+        except Exception as error:
             self.state.opened = False
             self._bench.on_failure(self, error)
 

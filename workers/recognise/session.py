@@ -49,6 +49,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         self._partitions = partitions
         self._lanes: dict[TopicPartition, Lane] = {}
         self._opening: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._held: set[TopicPartition] = set()
         self._wake = asyncio.Event()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._background: set[asyncio.Task[None]] = set()
@@ -95,6 +96,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Gives the lanes up: their posts are cancelled, a running transaction may end."""
+        self._held.clear()
         lanes = [self._lanes.pop(partition) for partition in revoked if partition in self._lanes]
         await self._close_lanes(lanes)
         # aiokafka tells nobody, so its coordinator is asked: a member of an ordinary rebalance keeps its
@@ -109,7 +111,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Opens a lane for each partition, in the background."""
         self._connections = dict(self._consumer._client._conns)
-        for partition in assigned:
+        self._held = set(assigned)
+        for partition in self._held:
             self._begin(partition)
         self._bench.state.phase = Phase.RUNNING if self._gate.open else Phase.WAITING_FOR_ENGINE
         log.info("holding %s", ", ".join(lane.name for lane in self._lanes.values()) or "no partition")
@@ -136,9 +139,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
                 self._consumer.seek(partition, offset)
             lane.start()
             self._wake.set()
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
+        except Exception as error:
             self._lane_failed(lane, error)
         finally:
             if self._opening.get(partition) is asyncio.current_task():
@@ -168,7 +169,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
         if self._lanes.get(partition) is lane and not self._failed.done():
             del self._lanes[partition]
             await self._close_lanes([lane])
-            self._begin(partition)
+            # While it closed, a rebalance may have taken the partition away, or have begun it again.
+            if partition in self._held and partition not in self._lanes:
+                self._begin(partition)
 
     def _evicted(self, how: str) -> None:
         """Once: a zombie's last word, or a long sleep. Again and again: a rival of the same name."""
