@@ -29,7 +29,7 @@ from support.kafka import Kafka, running_kafka
 
 from schemas.codec import decode
 from schemas.recognitions import Recognition
-from workers.demo.child import worker_process
+from workers.demo.child import WorkerProcess, worker_process
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -38,6 +38,8 @@ IN_FLIGHT = 8
 """Posts that one worker has in work."""
 MAX_PAUSE_S = 2.0
 MARGIN = timedelta(seconds=3)
+STALL_S = 180.0
+"""So long a handful of tiny posts may take on a busy machine; after that something is stuck."""
 
 
 @dataclass
@@ -45,6 +47,8 @@ class Stream:
     """Posts that flow until they are told to stop."""
 
     kafka: Kafka
+    workers: dict[Path, WorkerProcess]
+    """By log."""
     sent: list[bytes] = field(default_factory=list)
     flowing: bool = True
 
@@ -61,10 +65,17 @@ class Stream:
             await asyncio.sleep(0.1)
 
     async def recognised(self, posts: int) -> None:
-        """Returns once so many more are done."""
+        """Returns once so many more are done. Fails when a worker has ended, or nothing goes on."""
         wanted = sum((await self.kafka.committed()).values()) + posts
-        while sum((await self.kafka.committed()).values()) < wanted:
-            await asyncio.sleep(0.1)
+        try:
+            async with asyncio.timeout(STALL_S):
+                while sum((await self.kafka.committed()).values()) < wanted:
+                    for worker in self.workers.values():
+                        worker.check()
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            tails = "\n\n".join(f"{log} ends with:\n{log.read_text()[-3000:]}" for log in self.workers)
+            pytest.fail(f"{posts} posts more were not done; {await self.kafka.committed()}\n{tails}")
 
     async def end(self) -> None:
         """Sends nothing more; returns when all is done."""
@@ -118,15 +129,15 @@ async def played(folder: Path) -> Scene:
             "SAKE_SEARCH_PROVIDERS": "none",
             "SAKE_WINDOW_MAX_IN_FLIGHT": str(IN_FLIGHT),
         }
-        workers = [
-            await stack.enter_async_context(
-                worker_process({**worker, "SAKE_WORKER_ID": name}, folder / f"{name}.log")
-            )
-            for name in ("w0", "w1")
-        ]
-        await asyncio.gather(*(one.holds_partitions() for one in workers))
-        stream = Stream(kafka)
-        flowing = asyncio.create_task(stream.flow())
+        workers = {
+            log: await stack.enter_async_context(worker_process({**worker, "SAKE_WORKER_ID": log.stem}, log))
+            for log in (folder / "w0.log", folder / "w1.log")
+        }
+        await asyncio.gather(*(one.holds_partitions() for one in workers.values()))
+        stream = Stream(kafka, workers)
+        # A group: what ends the flow ends the test.
+        flowing = await stack.enter_async_context(asyncio.TaskGroup())
+        flowing.create_task(stream.flow())
         await stream.recognised(40)
         for name in (tiny.OTHER_SHAPE, tiny.NO_NUMBERS, tiny.NEW, tiny.NONSENSE):
             asked = datetime.now(UTC)
@@ -135,9 +146,6 @@ async def played(folder: Path) -> Scene:
                 scene.asked, scene.live = asked, datetime.now(UTC)
             await stream.recognised(30)
         await stream.end()
-        await flowing
-        for one in workers:
-            one.check()
         scene.sent = stream.sent
         scene.messages = await kafka.read(kafka.names.recognitions)
         scene.letters = await kafka.read(kafka.names.dead_letters)
